@@ -1,0 +1,229 @@
+//! The exchange area: the one piece of host memory that calls travel through, and the calls.
+//!
+//! ```text
+//! offset  size   field
+//!      0     4   op        HostCall number, written by the enclave, never read back by it
+//!      4     4   reserved  zero
+//!      8    48   args      six integers, written by the enclave (or, for Entry::Call, by the host)
+//!     56     8   ret       the host's answer: read once, range-checked
+//!     64  65536  payload   bytes of a call or of its answer
+//! ```
+//!
+//! Every transfer is a copy in whole words at addresses aligned to 8 (CVE-2022-21233). A negative answer is an
+//! [`HostErrno`], negated; the enclave treats an unknown one as [`HostErrno::Io`].
+//!
+//! For [`crate::entry::Call::Launch`] the host writes a [`LaunchRequest`] into `args` and `payload` before it enters;
+//! when the call is done the payload holds the [`crate::outcome`].
+
+/// Bytes of an exchange area.
+pub const EXCHANGE_LEN: usize = HEADER_LEN + PAYLOAD_LEN;
+
+/// Bytes before the payload.
+pub const HEADER_LEN: usize = 64;
+
+/// Bytes of the payload: one host call moves at most so much.
+pub const PAYLOAD_LEN: usize = 64 << 10;
+
+/// Offset of `args` in the exchange area.
+pub const ARGS_OFFSET: usize = 8;
+
+/// Number of integers in `args`.
+pub const ARGS_COUNT: usize = 6;
+
+/// Offset of `ret` in the exchange area.
+pub const RET_OFFSET: usize = 56;
+
+/// The head of an exchange area.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct Header {
+    /// A [`HostCall`] number.
+    pub op: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Arguments; unused ones are zero.
+    pub args: [u64; ARGS_COUNT],
+    /// The host's answer.
+    pub ret: i64,
+}
+
+const _: () = {
+    assert!(size_of::<Header>() == HEADER_LEN);
+    assert!(core::mem::offset_of!(Header, args) == ARGS_OFFSET);
+    assert!(core::mem::offset_of!(Header, ret) == RET_OFFSET);
+    assert!(EXCHANGE_LEN.is_multiple_of(8));
+};
+
+/// What the enclave asks of its host. Numbers are never reused.
+///
+/// 16 to 31 are kept for the block store, 32 to 47 for sockets, 48 to 63 for quotes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum HostCall {
+    /// Write `args[1]` bytes of payload to standard output (`args[0]` = 1) or standard error (2). Answer: how many
+    /// bytes were taken, at most as many as were offered.
+    ConsoleWrite = 1,
+    /// Read at most `args[0]` bytes of standard input into the payload. Answer: how many; zero is the end of the input.
+    ConsoleRead = 2,
+    /// A [`Clock`] (`args[0]`). Answer: nanoseconds.
+    ClockRead = 3,
+    /// Wait until one of the [`interest`]s in `args[1]` is ready, or `args[0]` nanoseconds have gone by ([`WAIT_FOREVER`]:
+    /// no limit). Answer: the set of those that are ready, zero after the time.
+    Wait = 4,
+    /// Let other threads run. Answer: zero.
+    Yield = 5,
+    /// Restrict the pages in `args[0]` (offset from the base) to `args[0] + args[1]` to the permissions `args[2]`
+    /// (EMODPR). The enclave confirms each with EACCEPT. Answer: zero.
+    PageRestrict = 6,
+    /// Turn the pages from `args[0]` to `args[0] + args[1]` into TRIM pages (EMODT). Answer: zero.
+    PageTrim = 7,
+    /// Remove trimmed and accepted pages from `args[0]` to `args[0] + args[1]` (EREMOVE). Answer: zero.
+    PageRemove = 8,
+    /// The enclave writes to standard error on its own behalf: `args[0]` bytes of payload, UTF-8. Debug launches only.
+    Log = 9,
+}
+
+impl TryFrom<u32> for HostCall {
+    type Error = u32;
+
+    /// Returns the number itself if it names no call.
+    fn try_from(number: u32) -> Result<Self, u32> {
+        Ok(match number {
+            1 => Self::ConsoleWrite,
+            2 => Self::ConsoleRead,
+            3 => Self::ClockRead,
+            4 => Self::Wait,
+            5 => Self::Yield,
+            6 => Self::PageRestrict,
+            7 => Self::PageTrim,
+            8 => Self::PageRemove,
+            9 => Self::Log,
+            _ => return Err(number),
+        })
+    }
+}
+
+/// A host clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u64)]
+pub enum Clock {
+    /// Time since 1970-01-01 00:00 UTC.
+    Realtime = 0,
+    /// Time since some point in the past. The enclave keeps it from going backwards, whatever the host says.
+    Monotonic = 1,
+}
+
+/// The time limit of [`HostCall::Wait`] that never comes.
+pub const WAIT_FOREVER: u64 = u64::MAX;
+
+/// What [`HostCall::Wait`] can wait for.
+pub mod interest {
+    /// Standard input has bytes, or has ended.
+    pub const INPUT: u64 = 1;
+    /// Standard output takes bytes.
+    pub const OUTPUT: u64 = 2;
+    /// Standard error takes bytes.
+    pub const ERROR: u64 = 4;
+    /// All of them.
+    pub const ALL: u64 = INPUT | OUTPUT | ERROR;
+}
+
+/// The host's reasons for not doing as asked. The numbers are Linux's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(i64)]
+pub enum HostErrno {
+    /// The call was cut short by a request to stop the guest (EINTR).
+    Interrupted = 4,
+    /// An input or output error (EIO). Also every error without a name of its own.
+    Io = 5,
+    /// It would have to wait (EAGAIN).
+    Again = 11,
+    /// No memory, or no enclave pages (ENOMEM).
+    NoMemory = 12,
+    /// The call or an argument makes no sense to the host (EINVAL).
+    Invalid = 22,
+    /// No space left (ENOSPC).
+    NoSpace = 28,
+    /// Nobody reads the other end (EPIPE).
+    BrokenPipe = 32,
+}
+
+impl HostErrno {
+    /// The error in a host's answer, or `None` if the answer is not negative.
+    #[must_use]
+    pub const fn from_answer(ret: i64) -> Option<Self> {
+        Some(match ret {
+            0.. => return None,
+            -4 => Self::Interrupted,
+            -11 => Self::Again,
+            -12 => Self::NoMemory,
+            -22 => Self::Invalid,
+            -28 => Self::NoSpace,
+            -32 => Self::BrokenPipe,
+            _ => Self::Io,
+        })
+    }
+}
+
+/// A range of host memory, as the host states it: a claim, to be checked before use.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct Span {
+    /// Address of the first byte; a multiple of 8.
+    pub address: u64,
+    /// Length in bytes. The host's buffer is padded to a multiple of 8, so that whole words can be read.
+    pub len: u64,
+}
+
+/// What the host passes to [`crate::entry::Call::Launch`], at the start of the payload.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct LaunchRequest {
+    /// The launch document (TOML). Its SHA-512 must be the enclave's CONFIGID.
+    pub document: Span,
+    /// The compiled module. Its SHA-256 must stand in the launch document.
+    pub module: Span,
+    /// Arguments from the caller, each ended by a zero byte; empty unless the launch document allows them.
+    pub arguments: Span,
+    /// Environment from the caller, `NAME=value` each ended by a zero byte; only names the launch document allows.
+    pub environment: Span,
+    /// [`launch_flag`]s.
+    pub flags: u64,
+}
+
+const _: () = assert!(size_of::<LaunchRequest>() == 72);
+
+/// Bits of [`LaunchRequest::flags`]: hints that change nothing but how a stream describes itself.
+pub mod launch_flag {
+    /// Standard input is a terminal.
+    pub const INPUT_TERMINAL: u64 = 1;
+    /// Standard output is a terminal.
+    pub const OUTPUT_TERMINAL: u64 = 2;
+    /// Standard error is a terminal.
+    pub const ERROR_TERMINAL: u64 = 4;
+    /// Every defined bit.
+    pub const ALL: u64 = 7;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_call_number_names_itself() {
+        for number in 0..64 {
+            if let Ok(call) = HostCall::try_from(number) {
+                assert_eq!(call as u32, number);
+            }
+        }
+        assert_eq!(HostCall::try_from(10), Err(10));
+    }
+
+    #[test]
+    fn an_answer_is_an_error_exactly_if_negative() {
+        assert_eq!(HostErrno::from_answer(0), None);
+        assert_eq!(HostErrno::from_answer(i64::MAX), None);
+        assert_eq!(HostErrno::from_answer(-28), Some(HostErrno::NoSpace));
+        assert_eq!(HostErrno::from_answer(i64::MIN), Some(HostErrno::Io));
+    }
+}

@@ -1,0 +1,62 @@
+//! How a run ended, as it stands in the exchange area's payload after [`crate::entry::Call::Launch`].
+//!
+//! ```text
+//! offset  size  field
+//!      0     4  kind     a Kind
+//!      4     4  code     exit code with Kind::Exited, else zero
+//!      8     8  len      bytes of message that follow, at most MESSAGE_LEN_MAX
+//!     16   len  message  UTF-8, for people
+//! ```
+
+use crate::exchange::PAYLOAD_LEN;
+
+/// Bytes before the message.
+pub const OUTCOME_HEADER_LEN: usize = 16;
+
+/// Longest message.
+pub const MESSAGE_LEN_MAX: usize = PAYLOAD_LEN - OUTCOME_HEADER_LEN;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum Kind {
+    /// The guest ended by itself; `code` is its exit code.
+    Exited = 0,
+    /// The guest trapped; the message holds the reason and the Wasm backtrace.
+    Trapped = 1,
+    /// The guest was stopped because its time was up.
+    Stopped = 2,
+    /// The launch document is not the one of this enclave (CONFIGID, CONFIGSVN), or is not valid.
+    DocumentRefused = 3,
+    /// The module is not the one that the launch document names.
+    ModuleRefused = 4,
+    /// The module cannot run here: it does not fit the engine profile, imports what does not exist, or has no entry
+    /// point.
+    ModuleUnusable = 5,
+    /// A limit of the launch document, or the enclave's memory, did not suffice to start the guest.
+    LimitReached = 6,
+    /// The caller's arguments or environment are not what the launch document allows.
+    ArgumentsRefused = 7,
+    /// The host broke the rules of a call (a length out of range, an address inside the enclave).
+    HostMisbehaved = 8,
+}
+
+impl TryFrom<u32> for Kind {
+    type Error = u32;
+
+    /// Returns the number itself if it names nothing.
+    fn try_from(number: u32) -> Result<Self, u32> {
+        Ok(match number {
+            0 => Self::Exited,
+            1 => Self::Trapped,
+            2 => Self::Stopped,
+            3 => Self::DocumentRefused,
+            4 => Self::ModuleRefused,
+            5 => Self::ModuleUnusable,
+            6 => Self::LimitReached,
+            7 => Self::ArgumentsRefused,
+            8 => Self::HostMisbehaved,
+            _ => return Err(number),
+        })
+    }
+}

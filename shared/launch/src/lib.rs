@@ -1,0 +1,3 @@
+//! The launch document: what runs, with which arguments, limits and powers.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Runs WebAssembly programs inside SGX enclaves.
+
+pub mod backend;
