@@ -1,3 +1,32 @@
-//! The launch document: what runs, with which arguments, limits and powers.
+#![doc = include_str!("../../../docs/launch.md")]
+//!
+//! # This crate
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`document`] | the document's types, and the one function that says what is valid |
+//! | [`limits`] | every bound and every default |
+//! | [`error`] | why a document is refused, with line and key |
+//! | `read`, `write` | from TOML and to TOML |
+//!
+//! The host writes documents, the enclave reads them; both use the code here, so that what one accepts the other does.
+
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod digest;
+pub mod document;
+pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod limits;
+mod read;
+mod write;
+
+pub use digest::Digest;
+pub use document::{
+    Application, Arguments, Diagnostics, Draft, Environment, LaunchDocument, Limits, ModuleIdentity,
+};
+pub use error::{Error, Problem};
