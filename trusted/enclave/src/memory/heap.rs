@@ -1,0 +1,91 @@
+//! The allocator behind `alloc`: dlmalloc over a heap that grows by accepting pages and never shrinks.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use dlmalloc::Dlmalloc;
+use twine_abi::layout::{HEAP_LEN_MAX, HEAP_OFFSET, PAGE_LEN};
+
+use crate::sync::Mutex;
+use crate::{image, pages};
+
+#[global_allocator]
+static HEAP: Heap = Heap(Mutex::new(Dlmalloc::new_with_allocator(Pages)));
+
+/// Bytes of the heap that have been accepted.
+static ACCEPTED_LEN: AtomicU64 = AtomicU64::new(0);
+
+struct Heap(Mutex<Dlmalloc<Pages>>);
+
+// SAFETY: dlmalloc keeps the contract of an allocator; the lock lets one thread at a time in.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller gives a layout of non-zero size.
+        unsafe { self.0.lock().malloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as for `alloc`.
+        unsafe { self.0.lock().calloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives what `alloc` gave for this layout.
+        unsafe { self.0.lock().free(at, layout.size(), layout.align()) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
+        // SAFETY: as for `dealloc`, and a new size that is not zero.
+        unsafe {
+            self.0
+                .lock()
+                .realloc(at, layout.size(), layout.align(), new_len)
+        }
+    }
+}
+
+/// Where dlmalloc gets memory from.
+struct Pages;
+
+// SAFETY: `alloc` gives ranges that were accepted just now and that nobody else has; nothing is ever taken back.
+unsafe impl dlmalloc::Allocator for Pages {
+    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        const NONE: (*mut u8, usize, u32) = (core::ptr::null_mut(), 0, 0);
+        let Some(len) = (size as u64).checked_next_multiple_of(PAGE_LEN) else {
+            return NONE;
+        };
+        // The allocator's lock is held: nobody else grows the heap.
+        let start = ACCEPTED_LEN.load(Ordering::Relaxed);
+        let Some(end) = start.checked_add(len).filter(|end| *end <= HEAP_LEN_MAX) else {
+            return NONE;
+        };
+        let offset = HEAP_OFFSET + start;
+        pages::accept(offset, len);
+        ACCEPTED_LEN.store(end, Ordering::Relaxed);
+        ((image::base() + offset) as *mut u8, len as usize, 0)
+    }
+
+    fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    fn free_part(&self, _: *mut u8, _: usize, _: usize) -> bool {
+        false
+    }
+
+    fn free(&self, _: *mut u8, _: usize) -> bool {
+        false
+    }
+
+    fn can_release_part(&self, _: u32) -> bool {
+        false
+    }
+
+    fn allocates_zeros(&self) -> bool {
+        true
+    }
+
+    fn page_size(&self) -> usize {
+        PAGE_LEN as usize
+    }
+}
