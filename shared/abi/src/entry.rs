@@ -1,21 +1,7 @@
-//! What registers carry when a thread goes in and comes out.
+//! The numbers that registers carry when a thread goes in and comes out. The [crate] documentation has the tables.
 //!
-//! ```text
-//!             EENTER / ERESUME                            EEXIT
-//!   RAX  CSSA (hardware)                          zero
-//!   RBX  TCS (hardware)                           where to return (the RCX of this EENTER)
-//!   RCX  where to return (hardware)               zero
-//!   RDI  an Entry code; ignored if CSSA is 1      an Exit code
-//!   RSI  the exchange area, with Entry::Call      status with Exit::Done, else zero
-//!   RDX  a Call number, with Entry::Call          zero
-//!   RSP, RBP, the rest: not read before they are replaced; RSP and RBP are the host's again on the way out
-//! ```
-//!
-//! An exchange area belongs to one call: the address given with [`Entry::Call`] is checked once (outside, aligned to
-//! 8, [`crate::exchange::EXCHANGE_LEN`] bytes) and stays in force until that call is done.
-//!
-//! With CSSA = 1 the entry is the exception entry. RDI is then an [`Event`]; it is no more than a request, and the
-//! handler decides from the SSA frame that the processor wrote.
+//! An exchange area belongs to one call: the address given with [`Entry::Call`] is checked once and stays in force until
+//! that call is done.
 
 /// Why the host enters a thread that is not in the middle of an exception.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

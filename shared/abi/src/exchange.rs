@@ -1,19 +1,7 @@
-//! The exchange area: the one piece of host memory that calls travel through, and the calls.
+//! The exchange area: the one piece of host memory that calls travel through, and the calls. The [crate] documentation
+//! has the tables.
 //!
-//! ```text
-//! offset  size   field
-//!      0     4   op        HostCall number, written by the enclave, never read back by it
-//!      4     4   reserved  zero
-//!      8    48   args      six integers, written by the enclave (or, for Entry::Call, by the host)
-//!     56     8   ret       the host's answer: read once, range-checked
-//!     64  65536  payload   bytes of a call or of its answer
-//! ```
-//!
-//! Every transfer is a copy in whole words at addresses aligned to 8 (CVE-2022-21233). A negative answer is an
-//! [`HostErrno`], negated; the enclave treats an unknown one as [`HostErrno::Io`].
-//!
-//! For [`crate::entry::Call::Launch`] the host writes a [`LaunchRequest`] into `args` and `payload` before it enters;
-//! when the call is done the payload holds the [`crate::outcome`].
+//! A negative answer is a [`HostErrno`], negated; the enclave treats an unknown one as [`HostErrno::Io`].
 
 /// Bytes of an exchange area.
 pub const EXCHANGE_LEN: usize = HEADER_LEN + PAYLOAD_LEN;

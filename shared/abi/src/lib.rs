@@ -1,15 +1,13 @@
-//! What the enclave image and its host must agree on, as plain data.
+#![doc = include_str!("../../../docs/abi.md")]
 //!
-//! ```text
-//!   host  ──►  abi  ◄──  enclave ──► runtime
-//! ```
+//! # Modules
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`sgx`] | the processor's structures (SECS, TCS, REPORT, SIGSTRUCT, …) by the manual's offsets |
-//! | [`layout`] | where things lie in the enclave's address range; all of it is measured or derived from the base |
-//! | [`entry`] | what registers carry at EENTER and EEXIT |
-//! | [`exchange`] | the one area of host memory that calls travel through, and the calls |
+//! | [`layout`] | where things lie in the enclave's address range |
+//! | [`entry`] | entry, event, exit and call numbers |
+//! | [`exchange`] | the exchange area and the host calls |
 //! | [`outcome`] | how a run ended |
 //! | [`profile`] | the engine settings that the compiler outside and the engine inside must share |
 //!

@@ -1,12 +1,5 @@
-//! How a run ended, as it stands in the exchange area's payload after [`crate::entry::Call::Launch`].
-//!
-//! ```text
-//! offset  size  field
-//!      0     4  kind     a Kind
-//!      4     4  code     exit code with Kind::Exited, else zero
-//!      8     8  len      bytes of message that follow, at most MESSAGE_LEN_MAX
-//!     16   len  message  UTF-8, for people
-//! ```
+//! How a run ended, as it stands in the exchange area's payload after [`crate::entry::Call::Launch`]. The [crate]
+//! documentation has the layout.
 
 use crate::exchange::PAYLOAD_LEN;
 
