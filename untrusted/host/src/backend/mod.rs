@@ -8,6 +8,8 @@
 //! Nothing above this module knows which platform it runs on. Nothing in or below it is trusted: a backend that lies
 //! can deny service, no more.
 
+pub mod device;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,7 +46,8 @@ pub trait Build: Send {
     ///
     /// # Errors
     /// [`BackendError::Refused`] if the SIGSTRUCT does not fit what has been built.
-    fn initialise(self: Box<Self>, sigstruct: &Sigstruct) -> Result<Arc<dyn Enclave>, BackendError>;
+    fn initialise(self: Box<Self>, sigstruct: &Sigstruct)
+    -> Result<Arc<dyn Enclave>, BackendError>;
 }
 
 /// An enclave that can be entered. Dropping the last reference destroys it.

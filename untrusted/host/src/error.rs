@@ -1,0 +1,121 @@
+//! What can go wrong around a guest's run, and who is to blame.
+//!
+//! A guest that traps or is stopped is not an error: that is an [`Outcome`](crate::Outcome).
+
+use std::io;
+use std::path::PathBuf;
+
+use twine_abi::entry::Status;
+
+use crate::backend::BackendError;
+
+/// Why a guest did not run to an outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that the caller named cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The operating system failed underneath.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was being done.
+        what: &'static str,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The module is not WebAssembly, is broken, or uses what this engine does not support. The module's author is to
+    /// blame.
+    #[error("{name}: {reason}")]
+    BadModule {
+        /// What the caller calls the module.
+        name: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The module would have to be compiled, and this build has no compiler.
+    #[error(
+        "{name}: not compiled, and this build has no compiler (feature `compiler`); compile it elsewhere with `twine compile`"
+    )]
+    NoCompiler {
+        /// What the caller calls the module.
+        name: String,
+    },
+    /// The launch document, or the options that one is generated from, break a rule. Their author is to blame.
+    #[error(transparent)]
+    BadDocument(#[from] twine_launch::Error),
+    /// An argument, or a variable of the environment, holds a zero byte. The caller is to blame.
+    #[error("{0:?} holds a zero byte, which no argument or variable can")]
+    ZeroByte(String),
+    /// The platform that was asked for cannot be used here.
+    #[error("{0}")]
+    BackendUnavailable(String),
+    /// The image, or the key that signs it, cannot be used.
+    #[error("enclave image: {0}")]
+    Image(String),
+    /// The platform did not create or enter the enclave.
+    #[error("{0}")]
+    Backend(#[source] BackendError),
+    /// The enclave looked at what it was given and did not start the guest.
+    #[error("{refusal}: {message}")]
+    Refused {
+        /// What it refused.
+        refusal: Refusal,
+        /// Its reason, for people.
+        message: String,
+    },
+    /// The enclave refused a call, as the host's own words (not the guest's or the module's) do not fit its state.
+    #[error("the enclave refused a call: {0:?}")]
+    CallRefused(Status),
+    /// The enclave is gone: the machine slept, or the operating system took its memory. A new launch may succeed.
+    #[error("the enclave is gone (the machine slept, or the operating system reclaimed it)")]
+    EnclaveLost,
+    /// The enclave found its own state, or an entry, to be wrong and killed itself.
+    #[error("the enclave killed itself{}", message.as_deref().map(|m| format!(": {m}")).unwrap_or_default())]
+    EnclaveKilled {
+        /// Its last words; only debug launches have any.
+        message: Option<String>,
+    },
+    /// The enclave broke the rules between image and host. Either the image is not the one this library was built for,
+    /// or one of the two has a fault.
+    #[error("the enclave broke the protocol: {0}")]
+    EnclaveMisbehaved(&'static str),
+}
+
+/// What an enclave refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The launch document is not this enclave's, or is not valid.
+    #[error("the enclave refuses the launch document")]
+    Document,
+    /// The module is not the one that the launch document names.
+    #[error("the enclave refuses the module")]
+    Module,
+    /// The module cannot run: other engine settings, unknown imports, or no entry point.
+    #[error("the module cannot run here")]
+    ModuleUnusable,
+    /// The launch document's limits, or the enclave's memory, do not suffice to start the guest.
+    #[error("a limit is too small to start the guest")]
+    Limit,
+    /// The arguments or the environment are not what the launch document allows.
+    #[error("the launch document does not allow these arguments or this environment")]
+    Arguments,
+    /// This library broke the rules of a host call.
+    #[error("the enclave says that its host misbehaved")]
+    Host,
+}
+
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Lost => Self::EnclaveLost,
+            error => Self::Backend(error),
+        }
+    }
+}

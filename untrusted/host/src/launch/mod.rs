@@ -1,0 +1,22 @@
+//! From a document and a module to an outcome.
+//!
+//! ```text
+//!   create    SECS ─► pages ─► EINIT                     one enclave, named by the launch document (CONFIGID)
+//!   thread    Initialise, then Launch: the conversation  ◄──► serve: host calls
+//!   deadline  the timer beside it
+//!   outcome   what stands in the exchange area at the end
+//! ```
+//!
+//! Embedders need none of this: [`Launch`](crate::Launch) does it all. It is public for tests that play a hostile
+//! host, and for benchmarks.
+
+pub mod buffer;
+pub mod create;
+pub mod deadline;
+pub mod exchange;
+pub mod outcome;
+pub mod run;
+pub mod thread;
+
+#[cfg(test)]
+mod tests;

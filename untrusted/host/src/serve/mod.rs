@@ -1,0 +1,97 @@
+//! Host calls: what the enclave asks of this process, and nothing else it can reach.
+//!
+//! ```text
+//!   Thread ──► Services::serve ──► Host ──► console   standard streams
+//!                 (the seam)          ├───► clock
+//!                                     ├───► pages     to the backend
+//!                                     └───► log       the enclave's last words, debug launches only
+//! ```
+//!
+//! The enclave is not believed either: whatever numbers it passes, a call is answered or refused, never a panic.
+//! [`Services`] is the seam where tests put a host that lies.
+
+mod clock;
+mod console;
+mod descriptor;
+mod errno;
+mod log;
+mod pages;
+mod stream;
+
+pub use self::console::Console;
+pub use self::log::Log;
+pub use self::stream::{Capture, Input, Output};
+
+use std::sync::Arc;
+
+use twine_abi::exchange::{Header, HostCall, HostErrno};
+
+use crate::backend::Enclave;
+
+/// Answers host calls.
+pub trait Services {
+    /// Answers the call in `header`, whose bytes are in, or go to, `payload` (of
+    /// [`twine_abi::exchange::PAYLOAD_LEN`] bytes). The answer is negative for an error: a [`HostErrno`], negated.
+    fn serve(&mut self, header: &Header, payload: &mut [u8]) -> i64;
+}
+
+/// The honest host.
+pub struct Host {
+    console: Console,
+    enclave: Arc<dyn Enclave>,
+    log: Log,
+}
+
+impl Host {
+    /// Serves `enclave` with these streams.
+    #[must_use]
+    pub const fn new(console: Console, enclave: Arc<dyn Enclave>, log: Log) -> Self {
+        Self {
+            console,
+            enclave,
+            log,
+        }
+    }
+
+    fn dispatch(&mut self, header: &Header, payload: &mut [u8]) -> Result<u64, HostErrno> {
+        let [first, second, third, ..] = header.args;
+        let call = HostCall::try_from(header.op).map_err(|_| HostErrno::Invalid)?;
+        match call {
+            HostCall::ConsoleWrite => self.console.write(first, prefix(payload, second)?),
+            HostCall::ConsoleRead => self.console.read(prefix(payload, first)?),
+            HostCall::ClockRead => clock::read(first),
+            HostCall::Wait => self.console.wait(first, second),
+            HostCall::Yield => {
+                rustix::thread::sched_yield();
+                Ok(0)
+            }
+            HostCall::PageRestrict => pages::restrict(&*self.enclave, first, second, third),
+            HostCall::PageTrim => pages::trim(&*self.enclave, first, second),
+            HostCall::PageRemove => pages::remove(&*self.enclave, first, second),
+            HostCall::Log => {
+                self.log.add(prefix(payload, first)?);
+                Ok(0)
+            }
+        }
+    }
+}
+
+impl Services for Host {
+    fn serve(&mut self, header: &Header, payload: &mut [u8]) -> i64 {
+        match self.dispatch(header, payload) {
+            Ok(answer) => i64::try_from(answer).unwrap_or(i64::MAX),
+            Err(errno) => -(errno as i64),
+        }
+    }
+}
+
+/// The first `len` bytes of a payload.
+fn prefix(payload: &mut [u8], len: u64) -> Result<&mut [u8], HostErrno> {
+    usize::try_from(len)
+        .ok()
+        .and_then(|len| payload.get_mut(..len))
+        .ok_or(HostErrno::Invalid)
+}
+
+#[cfg(test)]
+mod tests;
