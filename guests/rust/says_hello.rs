@@ -1,0 +1,5 @@
+//! The smallest program that everybody knows.
+
+fn main() {
+    println!("Hello from Rust.");
+}

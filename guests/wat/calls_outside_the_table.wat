@@ -1,0 +1,12 @@
+;; Calls an entry past the end of the table.
+(module
+  (memory (export "memory") 1)
+  (type $nothing (func))
+  (type $number (func (result i32)))
+  (table 4 funcref)
+  (func $one (result i32) (i32.const 1))
+  (elem (i32.const 0) $one)
+  (func $inner 
+    (drop (call_indirect (type $number) (i32.const 4))))
+  (func $outer (call $inner))
+  (func (export "_start") (call $outer)))

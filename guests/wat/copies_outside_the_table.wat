@@ -1,0 +1,12 @@
+;; Copies entries of a table past its end.
+(module
+  (memory (export "memory") 1)
+  (type $nothing (func))
+  (type $number (func (result i32)))
+  (table 4 funcref)
+  (func $one (result i32) (i32.const 1))
+  (elem (i32.const 0) $one)
+  (func $inner 
+    (table.copy 0 0 (i32.const 2) (i32.const 0) (i32.const 3)))
+  (func $outer (call $inner))
+  (func (export "_start") (call $outer)))

@@ -1,0 +1,7 @@
+;; Divides the lowest integer by -1: the quotient does not fit.
+(module
+  (memory (export "memory") 1)
+  (func $inner 
+    (drop (i32.div_s (i32.const 0x80000000) (i32.sub (i32.load (i32.const 0)) (i32.const 1)))))
+  (func $outer (call $inner))
+  (func (export "_start") (call $outer)))

@@ -1,0 +1,8 @@
+;; Hello without a library: one call to fd_write.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\10\00\00\00\16\00\00\00") ;; one span: address 16, length 22
+  (data (i32.const 16) "Hello from WebAssembly")
+  (func (export "_start")
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))

@@ -1,0 +1,12 @@
+;; Writes a table's entry past its end.
+(module
+  (memory (export "memory") 1)
+  (type $nothing (func))
+  (type $number (func (result i32)))
+  (table 4 funcref)
+  (func $one (result i32) (i32.const 1))
+  (elem (i32.const 0) $one)
+  (func $inner 
+    (table.set 0 (i32.const 4) (ref.null func)))
+  (func $outer (call $inner))
+  (func (export "_start") (call $outer)))
