@@ -1,11 +1,134 @@
 //! The launch: from what the host passed to how the guest ended.
 
-use crate::memory::stack;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
 
-/// Checks what the host passed and runs the guest.
+use twine_abi::exchange::{Clock, HostCall, LaunchRequest, Span};
+use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
+use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, MODULE_LEN_BYTES_MAX, STRINGS_LEN_BYTES_MAX};
+use twine_runtime::{Fault, Identity, Outcome, Platform, Request, Sink};
+
+use crate::host::{self, CallError, HostRange};
+use crate::memory::stack;
+use crate::{identity, random};
+
+/// Stack for the runtime and the engine on top of what the guest may use.
+const RUNTIME_STACK_LEN: u64 = 256 << 10;
+
+/// Checks what the host passed and runs the guest to its end. The outcome stands in the exchange area afterwards.
 pub(crate) fn launch() {
-    stack::grow(1 << 20);
+    report(&run().unwrap_or_else(|outcome| outcome));
 }
 
 /// Says that the guest was stopped.
-pub(crate) fn report_stopped() {}
+pub(crate) fn report_stopped() {
+    report(&Outcome::failed(Kind::Stopped, "the guest's time was up".to_string()));
+}
+
+fn run() -> Result<Outcome, Outcome> {
+    let request = read_request()?;
+    let report = identity::report();
+    let identity = Identity { config_id: report.config_id, config_svn: report.config_svn };
+    let document = identity.verify(&request.document)?;
+    let stack_len = document.limits.stack_bytes.saturating_add(RUNTIME_STACK_LEN);
+    if !stack::grow(stack_len) {
+        return Err(misuse(Kind::LimitReached, "the launch document asks for more stack than a thread can have"));
+    }
+    let launched = twine_runtime::launch(Box::new(HostPlatform), &identity, request);
+    // The enclave runs one guest. Giving its memory back page by page would only take time.
+    mem::forget(launched.remains);
+    Ok(launched.outcome)
+}
+
+/// Copies in everything that the host passed.
+fn read_request() -> Result<Request, Outcome> {
+    let mut words = [0; size_of::<LaunchRequest>() / size_of::<u64>()];
+    host::read_payload_words(&mut words);
+    let [d, d_len, m, m_len, a, a_len, e, e_len, flags] = words;
+    Ok(Request {
+        document: read_span(d, d_len, DOCUMENT_LEN_BYTES_MAX)?,
+        module: read_span(m, m_len, MODULE_LEN_BYTES_MAX)?,
+        arguments: read_span(a, a_len, STRINGS_LEN_BYTES_MAX)?,
+        environment: read_span(e, e_len, STRINGS_LEN_BYTES_MAX)?,
+        flags,
+    })
+}
+
+/// Copies in a buffer of the host's, once.
+fn read_span(address: u64, len: u64, most: usize) -> Result<Vec<u8>, Outcome> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
+    let range = HostRange::new(Span { address, len })
+        .filter(|range| range.len() <= most)
+        .ok_or_else(|| misuse(Kind::HostMisbehaved, "a buffer of the launch request is not outside, or too long"))?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(range.len())
+        .map_err(|_| misuse(Kind::LimitReached, "the enclave has no memory for the launch request"))?;
+    bytes.resize(range.len(), 0);
+    range.read_once(&mut bytes);
+    Ok(bytes)
+}
+
+fn misuse(kind: Kind, message: &str) -> Outcome {
+    Outcome::failed(kind, String::from(message))
+}
+
+/// Writes the outcome where the host finds it.
+fn report(outcome: &Outcome) {
+    let mut bytes = Vec::with_capacity(OUTCOME_HEADER_LEN + outcome.message.len());
+    bytes.extend_from_slice(&(outcome.kind as u32).to_le_bytes());
+    bytes.extend_from_slice(&outcome.code.to_le_bytes());
+    bytes.extend_from_slice(&(outcome.message.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(outcome.message.as_bytes());
+    host::write_payload(&bytes);
+}
+
+/// The world outside, by host calls.
+struct HostPlatform;
+
+impl Platform for HostPlatform {
+    fn write(&mut self, sink: Sink, bytes: &[u8]) -> Result<usize, Fault> {
+        let stream = match sink {
+            Sink::Output => 1,
+            Sink::Error => 2,
+        };
+        let len = bytes.len() as u64;
+        let args = [stream, len, 0, 0, 0, 0];
+        let taken = host::call_with(HostCall::ConsoleWrite, args, bytes, 0..=len).map_err(fault)?;
+        usize::try_from(taken).map_err(|_| fault(CallError::Misbehaved))
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        let args = [buffer.len() as u64, 0, 0, 0, 0, 0];
+        host::call_for(HostCall::ConsoleRead, args, buffer).map_err(fault)
+    }
+
+    fn clock(&mut self, clock: Clock) -> Result<u64, Fault> {
+        let args = [clock as u64, 0, 0, 0, 0, 0];
+        host::call(HostCall::ClockRead, args, 0..=i64::MAX.cast_unsigned()).map_err(fault)
+    }
+
+    fn wait(&mut self, timeout: u64, interests: u64) -> Result<u64, Fault> {
+        let args = [timeout, interests, 0, 0, 0, 0];
+        host::call(HostCall::Wait, args, 0..=interests).map_err(fault)
+    }
+
+    fn yield_now(&mut self) -> Result<(), Fault> {
+        host::call(HostCall::Yield, [0; 6], 0..=0).map(drop).map_err(fault)
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        random::fill(buffer);
+    }
+}
+
+fn fault(error: CallError) -> Fault {
+    match error {
+        CallError::Failed(errno) => Fault::Host(errno),
+        CallError::Misbehaved => Fault::Misbehaved("an answer out of range"),
+    }
+}

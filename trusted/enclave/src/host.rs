@@ -160,9 +160,12 @@ pub(crate) fn read_argument(index: usize) -> u64 {
     HostRange::exchange().read_word(ARGS_OFFSET + index * WORD_LEN)
 }
 
-/// Copies the start of the payload in.
-pub(crate) fn read_payload(to: &mut [u8]) {
-    HostRange::exchange().from(HEADER_LEN).read_once(to);
+/// Copies the first words of the payload in.
+pub(crate) fn read_payload_words(words: &mut [u64]) {
+    let payload = HostRange::exchange().from(HEADER_LEN);
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = payload.read_word(index * WORD_LEN);
+    }
 }
 
 /// Copies bytes to the start of the payload. At most [`PAYLOAD_LEN`].
