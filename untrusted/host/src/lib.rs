@@ -12,5 +12,7 @@ pub mod image;
 pub mod launch;
 pub mod module;
 pub mod serve;
+pub mod sign;
+pub mod state;
 
 pub use error::Error;
