@@ -1,7 +1,8 @@
 //! The engine profile: what the compiler outside and the engine inside must agree on.
 //!
-//! Machine code compiled for another profile is refused by the engine when it is loaded. The list is kept here, once;
-//! both sides turn it into their own configuration.
+//! Machine code compiled for another profile is refused by the engine when it is loaded. The settings are kept here,
+//! once, and both sides apply them with [`apply_profile!`](crate::apply_profile): what the compiler assumes is then
+//! what the engine does, by construction. Only what cannot change the compiled code's meaning is left to each side.
 
 /// The engine, as the cache and the launch document name it. Changes whenever compiled code changes meaning.
 pub const ENGINE: &str = "wasmtime-48";
@@ -87,3 +88,59 @@ pub const MEMORY_RESERVATION_LEN: u64 = 4 << 30;
 /// Guard behind (and before) the reservation: larger than any constant offset that the compiler folds into an access
 /// without a check of its own.
 pub const MEMORY_GUARD_LEN: u64 = 32 << 20;
+
+/// Applies the profile to an engine configuration, whichever side's: `apply_profile!(config)` with a
+/// `&mut wasmtime::Config`. Evaluates to a `wasmtime::Result<()>`, an error only if the target is not compiled in.
+///
+/// A macro, because this crate does not depend on the engine: the calls resolve in the crate that uses it.
+#[macro_export]
+macro_rules! apply_profile {
+    ($config:expr) => {{
+        let config: &mut ::wasmtime::Config = $config;
+        config.target($crate::profile::TARGET).map(|config| {
+            // Memory: a reservation that cannot be outgrown, guards on both sides, no checks in the code. There is no
+            // file system inside to map initial contents from.
+            config
+                .memory_reservation($crate::profile::MEMORY_RESERVATION_LEN)
+                .memory_guard_size($crate::profile::MEMORY_GUARD_LEN)
+                .guard_before_linear_memory(true)
+                .memory_may_move(false)
+                .memory_init_cow(false)
+                .signals_based_traps(true);
+            // Deadlines are exceptions from outside, so the code counts nothing.
+            config.epoch_interruption(false).consume_fuel(false);
+            // Inlining: 14% faster on SQLite for 1.8 times the code.
+            config.compiler_inlining(::wasmtime::Inlining::Yes);
+            // Backtraces take names from the name section; symbols and line tables only make modules larger.
+            config
+                .debug_info(false)
+                .debug_symbols(false)
+                .wasm_backtrace_details(::wasmtime::WasmBacktraceDetails::Disable);
+            // The language: the features in which toolchains emit WASI programs. The rest is off until a guest needs it:
+            // memory64 would need checks in the code, and exceptions and GC objects a collector that collects.
+            config
+                .wasm_bulk_memory(true)
+                .wasm_multi_value(true)
+                .wasm_reference_types(true)
+                .wasm_simd(true)
+                .wasm_relaxed_simd(true)
+                .wasm_tail_call(true)
+                .wasm_extended_const(true)
+                .wasm_multi_memory(false)
+                .wasm_memory64(false)
+                .wasm_function_references(false)
+                .wasm_gc(false)
+                .wasm_exceptions(false)
+                .wasm_custom_page_sizes(false)
+                .wasm_wide_arithmetic(false)
+                .wasm_stack_switching(false);
+            // The profile fixes the instruction set, so relaxed operations already give one result everywhere; forcing
+            // the specification's deterministic lowering would only cost time.
+            config.relaxed_simd_deterministic(false);
+            // `externref` lives on a heap of its own, which a run is too short to need collected.
+            config.collector(::wasmtime::Collector::Null);
+            // One thread of one guest.
+            config.concurrency_support(false);
+        })
+    }};
+}

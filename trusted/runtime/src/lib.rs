@@ -1,3 +1,48 @@
-//! Embeds the Wasm engine: launch, limits, WASI.
+//! The trusted runtime: checks what is to run, embeds the Wasm engine, and gives the guest WASI.
+//!
+//! ```text
+//!   request ──► identity ──► engine ──► run ──► outcome
+//!               document,    profile,   _start    exit code, trap,
+//!               hashes       limits       │       or who is to blame
+//!                                         ▼
+//!                            wasi ──► streams, clocks ──► Platform (the untrusted host, behind checks)
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`platform`] | the one seam: six things that only the world outside can do |
+//! | [`identity`] | whether document, module, arguments and environment are this enclave's |
+//! | [`engine`] | the engine's configuration, and the only place that loads machine code |
+//! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
+//! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
+//! | [`outcome`], [`error`] | how it ended |
+//!
+//! The crate knows nothing of SGX: the enclave passes its report's fields as an [`Identity`] and itself as a
+//! [`Platform`], and so do the tests, natively.
+
 #![no_std]
-#![forbid(unsafe_code)]
+// Two engine functions are unsafe to call; both calls are in `engine`, each with its argument.
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod clocks;
+mod descriptors;
+pub mod engine;
+pub mod error;
+mod halt;
+pub mod identity;
+mod limiter;
+pub mod limits;
+pub mod outcome;
+pub mod platform;
+mod run;
+mod state;
+mod streams;
+pub mod wasi;
+
+pub use error::Error;
+pub use identity::Identity;
+pub use outcome::Outcome;
+pub use platform::{Fault, Platform, Sink};
+pub use run::{Launched, Remains, Request, launch};

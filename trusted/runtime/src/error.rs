@@ -1,0 +1,110 @@
+//! Why a guest was not started, and who has to change what.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use twine_abi::outcome::Kind;
+use twine_abi::profile;
+use twine_launch::Digest;
+
+/// Why a guest was not started.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host passed a document that is not the one this enclave was created for.
+    OtherDocument,
+    /// The enclave was created with another CONFIGSVN than the document's version.
+    OtherVersion {
+        /// The document's.
+        document: u16,
+        /// The enclave's.
+        enclave: u16,
+    },
+    /// The document is the enclave's, but not valid: its author has to mend it.
+    Document(twine_launch::Error),
+    /// The host passed a module that is not the one the document names.
+    OtherModule {
+        /// The hash in the document.
+        expected: Digest,
+        /// The hash of what was passed.
+        found: Digest,
+    },
+    /// The document names another engine profile than this release's: compile again.
+    OtherEngine {
+        /// The profile in the document.
+        found: String,
+    },
+    /// The caller's arguments or environment break a rule; the rule.
+    Arguments(String),
+    /// The engine cannot use the module; the engine's reason.
+    Unusable(String),
+    /// The module imports what does not exist here.
+    MissingImports(Vec<String>),
+    /// The module was built for the snapshot of WASI before preview 1.
+    OlderWasi,
+    /// The module has no entry point that can be called.
+    NoEntryPoint(&'static str),
+    /// The guest needs more than the document, or the enclave, allows it to have; what.
+    Limit(String),
+}
+
+impl Error {
+    /// The outcome that the error leads to.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::OtherDocument | Self::OtherVersion { .. } | Self::Document(_) => {
+                Kind::DocumentRefused
+            }
+            Self::OtherModule { .. } => Kind::ModuleRefused,
+            Self::OtherEngine { .. }
+            | Self::Unusable(_)
+            | Self::MissingImports(_)
+            | Self::OlderWasi
+            | Self::NoEntryPoint(_) => Kind::ModuleUnusable,
+            Self::Arguments(_) => Kind::ArgumentsRefused,
+            Self::Limit(_) => Kind::LimitReached,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherDocument => f.write_str(
+                "the launch document passed by the host is not the one this enclave was created for: \
+                 its SHA-512 is not the enclave's CONFIGID",
+            ),
+            Self::OtherVersion { document, enclave } => write!(
+                f,
+                "the launch document states version {document}, but the enclave was created with CONFIGSVN {enclave}"
+            ),
+            Self::Document(error) => error.fmt(f),
+            Self::OtherModule { expected, found } => write!(
+                f,
+                "the module passed by the host is not the one the launch document names: \
+                 its SHA-256 is {found}, the document's {expected}"
+            ),
+            Self::OtherEngine { found } => write!(
+                f,
+                "the module was compiled for the engine profile `{found}`, this enclave has `{}`: compile it again",
+                profile::ENGINE
+            ),
+            Self::Arguments(rule) => f.write_str(rule),
+            Self::Unusable(reason) => write!(f, "the module cannot be used: {reason}"),
+            Self::MissingImports(names) => {
+                f.write_str("the module imports what does not exist here:")?;
+                names.iter().try_for_each(|name| write!(f, "\n  {name}"))
+            }
+            Self::OlderWasi => f.write_str(
+                "the module imports from `wasi_unstable`, which preview 1 (`wasi_snapshot_preview1`) has replaced: \
+                 build it with a toolchain from 2020 or later",
+            ),
+            Self::NoEntryPoint(reason) => write!(f, "the module cannot be run as a program: {reason}"),
+            Self::Limit(what) => f.write_str(what),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

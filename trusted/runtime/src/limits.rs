@@ -1,0 +1,37 @@
+//! Every bound of this crate. Those of one application stand in its launch document.
+
+use twine_abi::exchange::PAYLOAD_LEN;
+use twine_abi::layout::STACK_LEN_MAX;
+use twine_launch::limits::STACK_BYTES_MAX;
+
+/// Most bytes that move in one call to the platform; more takes several.
+pub const IO_LEN_BYTES_MAX: usize = PAYLOAD_LEN;
+
+/// Most frames in a backtrace. A stack overflow has tens of thousands, all alike.
+pub const BACKTRACE_FRAMES_MAX: usize = 64;
+
+/// Most linear memories in one guest. Without the multi-memory proposal a module has one.
+pub const MEMORIES_MAX: usize = 1;
+
+/// Most tables in one guest; the engine has its own, larger limit.
+pub const TABLES_MAX: usize = 100;
+
+/// Most instances in one guest: the program is one module.
+pub const INSTANCES_MAX: usize = 1;
+
+/// Most buffers in one vectored read or write. Linux and the BSDs have the same (`IOV_MAX`).
+pub const VECTORS_MAX: u32 = 1024;
+
+/// Most subscriptions in one `poll_oneoff`: every descriptor a guest may have, and as many clocks.
+pub const SUBSCRIPTIONS_MAX: u32 = 131_072;
+
+/// Most names in the message about missing imports. All of WASI has fewer.
+pub const MISSING_IMPORTS_MAX: usize = 64;
+
+/// Stack that the runtime keeps for itself on top of the guest's, for the calls the guest makes into it.
+const RUNTIME_STACK_LEN: u64 = 1 << 20;
+
+const _: () = assert!(
+    STACK_BYTES_MAX + RUNTIME_STACK_LEN <= STACK_LEN_MAX,
+    "the guest's longest stack and the runtime's own must fit a thread's"
+);

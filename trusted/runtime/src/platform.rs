@@ -1,0 +1,66 @@
+//! The world outside, as one small trait.
+//!
+//! In the enclave every method but one is a host call, so what comes back is a claim: whoever calls checks that counts
+//! and sets fit what was asked ([`streams`](crate::streams)) and that time does not run backwards
+//! ([`clocks`](crate::clocks)). Tests implement the trait natively, honestly or not.
+
+use twine_abi::exchange::{Clock, HostErrno};
+
+/// What the runtime needs from the world outside.
+pub trait Platform {
+    /// Writes bytes to an output stream and returns how many were taken. `bytes` is not empty and not longer than
+    /// [`IO_LEN_BYTES_MAX`](crate::limits::IO_LEN_BYTES_MAX).
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn write(&mut self, sink: Sink, bytes: &[u8]) -> Result<usize, Fault>;
+
+    /// Reads standard input into `buffer` and returns how many bytes came; zero is the end of the input. `buffer` is
+    /// not empty and not longer than [`IO_LEN_BYTES_MAX`](crate::limits::IO_LEN_BYTES_MAX). Waits if nothing is there.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault>;
+
+    /// Reads a clock, in nanoseconds.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn clock(&mut self, clock: Clock) -> Result<u64, Fault>;
+
+    /// Waits until one of `interests` ([`twine_abi::exchange::interest`]) is ready or `timeout` nanoseconds have gone
+    /// by ([`WAIT_FOREVER`](twine_abi::exchange::WAIT_FOREVER): no limit), and returns those that are ready. May return
+    /// early with none.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn wait(&mut self, timeout: u64, interests: u64) -> Result<u64, Fault>;
+
+    /// Lets other threads run.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn yield_now(&mut self) -> Result<(), Fault>;
+
+    /// Fills `buffer` with bytes fit for keys. Never from the host; does not return without them.
+    fn random(&mut self, buffer: &mut [u8]);
+}
+
+/// An output stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sink {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// Why the world outside did not do as asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The host says why. The guest learns of it as an errno, except [`HostErrno::Interrupted`], which stops the guest.
+    Host(HostErrno),
+    /// The host broke the rules of a call; the rule. Ends the run: nothing it says afterwards is worth hearing.
+    Misbehaved(&'static str),
+}

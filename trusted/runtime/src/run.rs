@@ -1,0 +1,263 @@
+//! One launch: from the host's request to the outcome.
+//!
+//! ```text
+//!   verify document ─► verify module ─► engine ─► load ─► link ─► instantiate ─► _start ─► outcome
+//!   └──── nothing of the module has been interpreted ───┘
+//! ```
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use twine_abi::outcome::Kind;
+use twine_launch::LaunchDocument;
+use wasmtime::{
+    Engine, ExternType, InstancePre, Linker, Module, Store, Trap, TypedFunc, WasmBacktrace,
+};
+
+use crate::clocks::Clocks;
+use crate::descriptors::Descriptors;
+use crate::error::Error;
+use crate::halt::Halt;
+use crate::identity::{self, Identity, VerifiedModule};
+use crate::limiter::Limiter;
+use crate::limits::{BACKTRACE_FRAMES_MAX, MISSING_IMPORTS_MAX};
+use crate::outcome::Outcome;
+use crate::platform::Platform;
+use crate::state::State;
+use crate::{engine, wasi};
+
+/// What the host asks to be launched, already copied into the enclave.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// The launch document.
+    pub document: Vec<u8>,
+    /// The compiled module.
+    pub module: Vec<u8>,
+    /// The caller's arguments, each ended by a zero byte.
+    pub arguments: Vec<u8>,
+    /// The caller's environment, `NAME=value` each ended by a zero byte.
+    pub environment: Vec<u8>,
+    /// [`twine_abi::exchange::launch_flag`]s; bits without a meaning are ignored.
+    pub flags: u64,
+}
+
+/// A finished launch.
+#[derive(Debug)]
+#[must_use]
+pub struct Launched {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What is left of it.
+    pub remains: Remains,
+}
+
+/// The guest's memory, tables and code after its end. Dropping it gives everything back, page by page; an enclave
+/// that never runs a second guest saves the time with [`core::mem::forget`].
+#[derive(Default)]
+pub struct Remains(Option<Store<State>>);
+
+impl core::fmt::Debug for Remains {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Remains").field(&self.0.is_some()).finish()
+    }
+}
+
+/// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
+/// its end.
+pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
+    prepare(platform, identity, request).map_or_else(
+        |error| Launched {
+            outcome: error.into(),
+            remains: Remains::default(),
+        },
+        Guest::run,
+    )
+}
+
+/// A guest that is ready to run: everything has been checked that can be before its first instruction.
+struct Guest {
+    store: Store<State>,
+    program: InstancePre<State>,
+}
+
+fn prepare(
+    platform: Box<dyn Platform>,
+    identity: &Identity,
+    request: Request,
+) -> Result<Guest, Error> {
+    let document = identity.verify(&request.document)?;
+    let arguments = identity::arguments(&document.arguments, &request.arguments)?;
+    let environment = identity::environment(&document.environment, &request.environment)?;
+    let engine = engine::engine(&document)?;
+    let module = load(&engine, &document, request.module)?;
+    let state = State {
+        platform,
+        clocks: Clocks::default(),
+        descriptors: descriptors(&document, request.flags)?,
+        arguments,
+        environment,
+        limiter: Limiter::new(&document.limits),
+        memory: None,
+    };
+    let mut store = Store::new(&engine, state);
+    store.limiter(|state| &mut state.limiter);
+    let program = link(&mut store, &module)?;
+    Ok(Guest { store, program })
+}
+
+// Takes the bytes by value: once the engine has its own copy, ours would only be in the guest's way.
+fn load(engine: &Engine, document: &LaunchDocument, bytes: Vec<u8>) -> Result<Module, Error> {
+    engine::load(engine, &VerifiedModule::verify(document, &bytes)?)
+}
+
+fn descriptors(document: &LaunchDocument, flags: u64) -> Result<Descriptors, Error> {
+    let limit = usize::try_from(document.limits.descriptors).unwrap_or(usize::MAX);
+    Descriptors::new(limit, flags, wasi::stream_rights)
+        .map_err(|_| Error::Limit("fewer descriptors are allowed than there are streams".into()))
+}
+
+fn link(store: &mut Store<State>, module: &Module) -> Result<InstancePre<State>, Error> {
+    let unusable = |error: wasmtime::Error| Error::Unusable(format!("{error:#}"));
+    let mut linker = Linker::new(store.engine());
+    wasi::link(&mut linker).map_err(unusable)?;
+    check_imports(&linker, store, module)?;
+    check_entry_point(module)?;
+    linker.instantiate_pre(module).map_err(unusable)
+}
+
+fn check_imports(
+    linker: &Linker<State>,
+    store: &mut Store<State>,
+    module: &Module,
+) -> Result<(), Error> {
+    let missing: Vec<String> = module
+        .imports()
+        .filter(|import| {
+            linker
+                .get(&mut *store, import.module(), import.name())
+                .is_err()
+        })
+        .map(|import| format!("{}.{}", import.module(), import.name()))
+        .take(MISSING_IMPORTS_MAX)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if module
+        .imports()
+        .any(|import| import.module() == wasi::OLDER_MODULE)
+    {
+        return Err(Error::OlderWasi);
+    }
+    Err(Error::MissingImports(missing))
+}
+
+fn check_entry_point(module: &Module) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::NoEntryPoint(reason));
+    match module.get_export(ENTRY_POINT) {
+        Some(ExternType::Func(entry))
+            if entry.params().len() == 0 && entry.results().len() == 0 =>
+        {
+            Ok(())
+        }
+        Some(_) => refuse("its export `_start` is not a function without parameters and results"),
+        None if module.get_export(REACTOR_ENTRY_POINT).is_some() => {
+            refuse("it is a reactor (it exports `_initialize`), to be called by another module")
+        }
+        None => refuse("it does not export `_start`"),
+    }
+}
+
+impl Guest {
+    fn run(mut self) -> Launched {
+        let outcome = match self.start() {
+            Ok(start) => match start.call(&mut self.store, ()) {
+                Ok(()) => Outcome::exited(0),
+                Err(error) => ended(&error),
+            },
+            Err(outcome) => outcome,
+        };
+        Launched {
+            outcome,
+            remains: Remains(Some(self.store)),
+        }
+    }
+
+    /// Instantiates the program, which runs its start function if it has one.
+    fn start(&mut self) -> Result<TypedFunc<(), ()>, Outcome> {
+        let instance = self.program.instantiate(&mut self.store).map_err(|error| {
+            if error.is::<Trap>() || error.is::<Halt>() {
+                ended(&error)
+            } else {
+                // Imports and their types have been checked, so all that is left is what the guest needs to exist.
+                self.does_not_fit(&error).into()
+            }
+        })?;
+        instance
+            .get_typed_func(&mut self.store, ENTRY_POINT)
+            .map_err(|error| Error::Unusable(format!("{error:#}")).into())
+    }
+
+    fn does_not_fit(&self, error: &wasmtime::Error) -> Error {
+        Error::Limit(match self.store.data().limiter.refused() {
+            Some(what) => format!("the module needs more than it may have to start: {what}"),
+            None => format!("the enclave cannot hold what the module needs to start: {error:#}"),
+        })
+    }
+}
+
+/// How a guest ended that did not come back from its entry point.
+fn ended(error: &wasmtime::Error) -> Outcome {
+    match error.downcast_ref() {
+        Some(Halt::Exit(code)) => Outcome::exited(*code),
+        Some(Halt::Stopped) => Outcome::failed(Kind::Stopped, "the guest's time was up".into()),
+        Some(Halt::Misbehaved(rule)) => Outcome::failed(
+            Kind::HostMisbehaved,
+            format!("the host broke the rules of a call: {rule}"),
+        ),
+        Some(Halt::NoMemory) | None => Outcome::failed(Kind::Trapped, trap_message(error)),
+    }
+}
+
+/// The reason, then the backtrace if the engine was told to keep one: the innermost frame first, one a line.
+fn trap_message(error: &wasmtime::Error) -> String {
+    let mut message = error.root_cause().to_string();
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        let result = write_frames(&mut message, backtrace);
+        assert!(result.is_ok(), "writing to a string cannot fail");
+    }
+    message
+}
+
+// The engine's own way of writing, without its heading. Names stay mangled: whoever shows them can demangle them, and
+// the code for it need not be trusted.
+fn write_frames(out: &mut String, backtrace: &WasmBacktrace) -> core::fmt::Result {
+    out.push_str("\nwasm backtrace:");
+    for (number, frame) in backtrace.frames().iter().enumerate() {
+        write!(out, "\n  {number:>3}: ")?;
+        if let Some(offset) = frame.module_offset() {
+            write!(out, "{offset:#8x} - ")?;
+        }
+        let module = frame.module().name().unwrap_or("<unknown>");
+        match frame.func_name() {
+            Some(name) => write!(out, "{module}!{name}")?,
+            None => write!(out, "{module}!<wasm function {}>", frame.func_index())?,
+        }
+    }
+    if backtrace.frames().len() == BACKTRACE_FRAMES_MAX {
+        write!(
+            out,
+            "\n  (no more than {BACKTRACE_FRAMES_MAX} frames are kept)"
+        )?;
+    }
+    Ok(())
+}
+
+/// The function that WASI programs begin with.
+const ENTRY_POINT: &str = "_start";
+
+/// What reactors export instead.
+const REACTOR_ENTRY_POINT: &str = "_initialize";

@@ -1,0 +1,30 @@
+//! Everything that belongs to one run beside the engine's own things.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use wasmtime::Memory;
+
+use crate::clocks::Clocks;
+use crate::descriptors::Descriptors;
+use crate::limiter::Limiter;
+use crate::platform::Platform;
+
+/// What the guest's calls work on.
+pub(crate) struct State {
+    /// The world outside.
+    pub(crate) platform: Box<dyn Platform>,
+    /// What has been seen of the host's clocks.
+    pub(crate) clocks: Clocks,
+    /// What is open.
+    pub(crate) descriptors: Descriptors,
+    /// The guest's arguments.
+    pub(crate) arguments: Vec<String>,
+    /// The guest's environment, `NAME=value`.
+    pub(crate) environment: Vec<String>,
+    /// What the guest may still have.
+    pub(crate) limiter: Limiter,
+    /// The guest's memory, once a call has looked it up.
+    pub(crate) memory: Option<Memory>,
+}

@@ -1,0 +1,198 @@
+//! What every test here needs: a world that can be inspected and made hostile, and a way from WAT to an outcome.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failing set-up is a failing test, wherever the helper stands"
+)]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256, Sha512};
+use twine_abi::exchange::{Clock, interest};
+use twine_abi::profile;
+use twine_launch::{
+    Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
+    ModuleIdentity,
+};
+use twine_runtime::{Fault, Identity, Outcome, Platform, Request, Sink, launch};
+
+/// What a test sees of the world and decides about it.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    /// What came out, in order.
+    pub(crate) written: Vec<(Sink, Vec<u8>)>,
+    /// What there is to be read; each entry is one answer.
+    pub(crate) input: VecDeque<Vec<u8>>,
+    /// What the clocks show, in order; the last one stays.
+    pub(crate) clocks: VecDeque<u64>,
+    /// Every wait that was asked for: timeout and interests.
+    pub(crate) waits: Vec<(u64, u64)>,
+    /// What is ready.
+    pub(crate) ready: u64,
+    /// Answers instead of the honest ones, used up in order.
+    pub(crate) lies: VecDeque<Result<u64, Fault>>,
+    /// How often the guest gave its turn away.
+    pub(crate) yields: usize,
+    /// Lengths of the pieces in which randomness was asked for.
+    pub(crate) random: Vec<usize>,
+}
+
+impl World {
+    /// All that went to `sink`, as text.
+    pub(crate) fn text(&self, sink: Sink) -> String {
+        let pieces = self.written.iter().filter(|(to, _)| *to == sink);
+        let bytes: Vec<u8> = pieces.flat_map(|(_, bytes)| bytes.clone()).collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn time(&mut self) -> u64 {
+        match self.clocks.len() {
+            0 => 1_000_000_000,
+            1 => self.clocks[0],
+            _ => self.clocks.pop_front().unwrap(),
+        }
+    }
+}
+
+/// The world, as the runtime sees it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedWorld(pub Rc<RefCell<World>>);
+
+impl Platform for SharedWorld {
+    fn write(&mut self, sink: Sink, bytes: &[u8]) -> Result<usize, Fault> {
+        let mut world = self.0.borrow_mut();
+        let taken = match world.lies.pop_front() {
+            Some(lie) => usize::try_from(lie?).unwrap(),
+            None => bytes.len(),
+        };
+        let taken_bytes = bytes[..taken.min(bytes.len())].to_vec();
+        world.written.push((sink, taken_bytes));
+        Ok(taken)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        let mut world = self.0.borrow_mut();
+        if let Some(lie) = world.lies.pop_front() {
+            return Ok(usize::try_from(lie?).unwrap());
+        }
+        let Some(mut bytes) = world.input.pop_front() else {
+            return Ok(0);
+        };
+        let len = bytes.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&bytes[..len]);
+        if len < bytes.len() {
+            world.input.push_front(bytes.split_off(len));
+        }
+        Ok(len)
+    }
+
+    fn clock(&mut self, clock: Clock) -> Result<u64, Fault> {
+        let mut world = self.0.borrow_mut();
+        match (world.lies.pop_front(), clock) {
+            (Some(lie), _) => lie,
+            (None, Clock::Realtime) => Ok(1_700_000_000_000_000_000),
+            (None, Clock::Monotonic) => Ok(world.time()),
+        }
+    }
+
+    fn wait(&mut self, timeout: u64, interests: u64) -> Result<u64, Fault> {
+        let mut world = self.0.borrow_mut();
+        world.waits.push((timeout, interests));
+        match world.lies.pop_front() {
+            Some(lie) => lie,
+            None => Ok(world.ready & interests & interest::ALL),
+        }
+    }
+
+    fn yield_now(&mut self) -> Result<(), Fault> {
+        self.0.borrow_mut().yields += 1;
+        Ok(())
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        self.0.borrow_mut().random.push(buffer.len());
+        buffer.fill(0xa5);
+    }
+}
+
+/// Compiles WAT as the host does: the shared profile, and the processor features it allows.
+pub(crate) fn compile(wat: &str) -> Vec<u8> {
+    let mut config = wasmtime::Config::new();
+    twine_abi::apply_profile!(&mut config).unwrap();
+    for feature in profile::CPU_FEATURES {
+        enable(&mut config, feature.flag);
+    }
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    engine.precompile_module(wat.as_bytes()).unwrap()
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the engine's way to name instruction-set extensions"
+)]
+fn enable(config: &mut wasmtime::Config, flag: &str) {
+    // SAFETY: the flag names an extension that this machine has: x86-64-v3 is what the tests are compiled to require.
+    unsafe { config.cranelift_flag_enable(flag) };
+}
+
+/// A launch in the making: everything has a default, every test changes what it is about.
+pub(crate) struct Launch {
+    /// What the document will say.
+    pub(crate) draft: Draft,
+    /// What the host will pass beside the document.
+    pub(crate) request: Request,
+    /// The world outside.
+    pub(crate) world: SharedWorld,
+}
+
+impl Launch {
+    /// A launch of the module in `wat`, without limits to speak of.
+    pub(crate) fn new(wat: &str) -> Self {
+        Self::of(compile(wat))
+    }
+
+    /// A launch of a compiled module.
+    pub(crate) fn of(module: Vec<u8>) -> Self {
+        Self {
+            draft: Draft {
+                application: Application {
+                    name: "guest".into(),
+                    version: 3,
+                },
+                module: ModuleIdentity {
+                    sha256: Digest(Sha256::digest(&module).into()),
+                    wasm_sha256: Digest([0; 32]),
+                    engine: profile::ENGINE.into(),
+                },
+                arguments: Arguments::Fixed(vec!["guest".into()]),
+                environment: Environment::default(),
+                limits: Limits::default(),
+                diagnostics: Diagnostics { backtraces: true },
+            },
+            request: Request {
+                module,
+                ..Request::default()
+            },
+            world: SharedWorld::default(),
+        }
+    }
+
+    /// Fills in the document and an identity that fits it.
+    pub(crate) fn seal(mut self) -> (SharedWorld, Identity, Request) {
+        let document = LaunchDocument::new(self.draft).unwrap();
+        self.request.document = document.to_toml().into_bytes();
+        let identity = Identity {
+            config_id: Sha512::digest(&self.request.document).into(),
+            config_svn: document.application.version,
+        };
+        (self.world, identity, self.request)
+    }
+
+    /// Runs the guest to its end.
+    pub(crate) fn run(self) -> Outcome {
+        let (world, identity, request) = self.seal();
+        launch(Box::new(world), &identity, request).outcome
+    }
+}
