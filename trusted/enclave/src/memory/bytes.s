@@ -1,17 +1,14 @@
-# memcpy, memmove, memset, memcmp, bcmp, strlen: what compiled code calls by name. System V calling convention.
+# Moving, setting and comparing bytes. System V calling convention; results as C's memmove, memset, memcmp, strlen.
 #
-# Copies up to 128 bytes load everything before they store anything, so they are right for overlapping ranges too and
-# memcpy is memmove. Longer ones use REP MOVSB, which the processor does in whole cache lines, forwards; only where the
+# Moves of up to 128 bytes load everything before they store anything, so they are right for overlapping ranges. Longer ones use REP MOVSB, which the processor does in whole cache lines, forwards; only where the
 # destination overlaps the source from above they go backwards.
 
     .section .text.bytes, "ax", @progbits
-    .globl memcpy
-    .globl memmove
-    .type memcpy, @function
-    .type memmove, @function
+    .globl bytes_move
+    .hidden bytes_move
+    .type bytes_move, @function
     .p2align 5
-memcpy:
-memmove:
+bytes_move:
     mov rax, rdi
     cmp rdx, 16
     jae .Lmove_16
@@ -94,12 +91,13 @@ memmove:
     vmovdqu ymmword ptr [rdi], ymm1
     vzeroupper
     ret
-    .size memcpy, . - memcpy
+    .size bytes_move, . - bytes_move
 
-    .globl memset
-    .type memset, @function
+    .globl bytes_set
+    .hidden bytes_set
+    .type bytes_set, @function
     .p2align 5
-memset:
+bytes_set:
     mov r8, rdi
     movzx eax, sil
     cmp rdx, 32
@@ -120,25 +118,18 @@ memset:
     vmovdqu ymmword ptr [rdi], ymm0
     add rdi, 32
     sub rdx, 32
-    ja .Lset_loop_more
-    vzeroupper
-    mov rax, r8
-    ret
-.Lset_loop_more:
     cmp rdx, 32
     jae .Lset_loop
     vzeroupper
     mov rax, r8
     ret
-    .size memset, . - memset
+    .size bytes_set, . - bytes_set
 
-    .globl memcmp
-    .globl bcmp
-    .type memcmp, @function
-    .type bcmp, @function
+    .globl bytes_compare
+    .hidden bytes_compare
+    .type bytes_compare, @function
     .p2align 5
-memcmp:
-bcmp:
+bytes_compare:
     xor ecx, ecx
     cmp rdx, 8
     jb .Lcompare_bytes
@@ -171,19 +162,20 @@ bcmp:
     sbb eax, eax
     or eax, 1
     ret
-    .size memcmp, . - memcmp
+    .size bytes_compare, . - bytes_compare
 
-    .globl strlen
-    .type strlen, @function
+    .globl bytes_len
+    .hidden bytes_len
+    .type bytes_len, @function
     .p2align 4
-strlen:
+bytes_len:
     mov rax, rdi
-.Lstrlen_loop:
+.Llen_loop:
     cmp byte ptr [rax], 0
-    je .Lstrlen_done
+    je .Llen_done
     inc rax
-    jmp .Lstrlen_loop
-.Lstrlen_done:
+    jmp .Llen_loop
+.Llen_done:
     sub rax, rdi
     ret
-    .size strlen, . - strlen
+    .size bytes_len, . - bytes_len
