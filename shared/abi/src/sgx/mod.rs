@@ -29,7 +29,7 @@ pub mod report;
 pub mod sigstruct;
 
 pub use control::{AttributeFlags, Attributes, MiscSelect, Secs, Tcs, TcsFlags};
-pub use frame::{ExInfo, ExitInfo, ExitKind, GprSgx};
+pub use frame::{ExInfo, ExitInfo, ExitKind, FaultCode, GprSgx};
 pub use key::{KeyName, KeyPolicy, KeyRequest};
 pub use leaf::{Encls, Enclu, ErrorCode, vector};
 pub use page::{PageInfo, PageKind, Permissions, SecInfo, SecInfoFlags};

@@ -9,6 +9,7 @@
 //! can deny service, no more.
 
 pub mod device;
+pub mod emulator;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,455 @@
+//! One emulated enclave: its memory, its state machine and who is inside.
+//!
+//! Everything about an enclave is decided under one lock. A thread that runs the enclave's code does not hold it; it takes
+//! it for each leaf and each exit. What a thread needs while it is inside, its [`Context`], is handed out under the lock
+//! when the TCS is occupied and taken back when it is freed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use twine_abi::layout::PAGE_LEN;
+use twine_abi::sgx::{GprSgx, PageKind, Permissions, SecInfo, Secs, Sigstruct};
+
+use crate::backend::emulator::audit::Audit;
+use crate::backend::emulator::costs::{Costs, charge};
+use crate::backend::emulator::model::{Entered, Model, Processor};
+use crate::backend::{BackendError, Leaf, Left, Measure, PageRange, Refusal, Registers};
+
+use super::context::{Context, Slot};
+use super::exits::{self, Cause};
+use super::mirror;
+use super::range::Range;
+use super::switch::{self, LEFT_BY_EXIT, NOT_ENTERED};
+use super::{cpu, rebind, signals, thread};
+
+/// An enclave, from ECREATE on.
+#[derive(Debug)]
+pub(in crate::backend::emulator) struct Instance {
+    pub(super) range: Range,
+    pub(super) costs: Costs,
+    audit: Option<Arc<Audit>>,
+    state: Mutex<State>,
+    /// End of the pages added so far, as an offset.
+    end: u64,
+}
+
+/// What the lock protects.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) model: Model,
+    seats: BTreeMap<u64, Seat>,
+}
+
+/// A TCS, and the host thread that is in it.
+#[derive(Debug)]
+struct Seat {
+    slot: Arc<Slot>,
+    occupant: Option<libc::pthread_t>,
+}
+
+/// What fills the registers that mean nothing at EENTER: an enclave that relies on them shows.
+const POISON: u64 = 0xdead_c0de_dead_c0de;
+/// Flags at EENTER.
+const RFLAGS_HOST: u64 = 0x202;
+
+impl Instance {
+    /// ECREATE at an address of our choice.
+    pub(in crate::backend::emulator) fn create(
+        processor: &Processor,
+        secs: &Secs,
+        costs: Costs,
+        audit: Option<Arc<Audit>>,
+    ) -> Result<Self, BackendError> {
+        // The checks come first: a range of a senseless length must not be reserved.
+        let unplaced = Secs { base: 0, ..*secs };
+        Model::create(processor, &unplaced).map_err(refused("ECREATE"))?;
+        signals::install().map_err(os("installing signal handlers"))?;
+        let range = Range::reserve(secs.size).map_err(os("reserving the enclave's addresses"))?;
+        let placed = Secs {
+            base: range.base(),
+            ..*secs
+        };
+        let model = Model::create(processor, &placed).map_err(refused("ECREATE"))?;
+        let seats = BTreeMap::new();
+        Ok(Self {
+            range,
+            costs,
+            audit,
+            state: Mutex::new(State { model, seats }),
+            end: 0,
+        })
+    }
+
+    /// EADD and EEXTEND for whole pages.
+    pub(in crate::backend::emulator) fn add_pages(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        info: &SecInfo,
+        measure: Measure,
+    ) -> Result<(), BackendError> {
+        let (pages, rest) = bytes.as_chunks::<PAGE_BYTES>();
+        if !rest.is_empty() || !offset.is_multiple_of(PAGE_LEN) {
+            let reason = Refusal::GeneralProtection("pages are added as a whole");
+            return Err(refused("EADD")(reason));
+        }
+        let mut state = self.lock();
+        for (place, page) in (offset..).step_by(PAGE_BYTES).zip(pages) {
+            state
+                .model
+                .add(place, page, info, measure)
+                .map_err(refused("EADD"))?;
+            self.note(&state.model, place, "EADD");
+        }
+        self.fill(&mut state.model, offset, pages)
+            .map_err(exits::os)?;
+        drop(state);
+        self.end = self.end.max(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Puts the contents of added pages into memory and grants what the EPCM allows. A page of zeros needs no contents,
+    /// and a TCS has none that anybody could read.
+    fn fill(&self, model: &mut Model, offset: u64, pages: &[[u8; PAGE_BYTES]]) -> io::Result<()> {
+        let len = (pages.len() * PAGE_BYTES) as u64;
+        let is_thread = model
+            .page(offset)
+            .is_none_or(|page| page.kind == PageKind::Tcs);
+        if is_thread {
+            return Ok(());
+        }
+        self.range.protect(offset, len, Permissions::RW)?;
+        for (place, page) in (offset..).step_by(PAGE_BYTES).zip(pages) {
+            if page.iter().any(|&byte| byte != 0) {
+                // SAFETY: made writable just now; the enclave is being built, so no thread is inside.
+                unsafe { self.range.patch(self.range.base() + place, page) };
+            }
+            if let Some(page) = model.page_mut(place) {
+                page.granted = page.reachable();
+            }
+        }
+        let permissions = model
+            .page(offset)
+            .map_or(Permissions::EMPTY, |page| page.granted);
+        self.range.protect(offset, len, permissions)
+    }
+
+    /// EINIT; afterwards the image's ENCLU sites are rebound if `rebinding` says so.
+    pub(in crate::backend::emulator) fn initialise(
+        &mut self,
+        sigstruct: &Sigstruct,
+        rebinding: Rebinding,
+    ) -> Result<(), BackendError> {
+        let mut state = self.lock();
+        state.model.init(sigstruct).map_err(refused("EINIT"))?;
+        if rebinding == Rebinding::Jumps {
+            rebind::rebind(&self.range, &state.model, 0, self.end)
+                .map_err(os("rebinding ENCLU sites"))?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::backend::emulator) fn base(&self) -> u64 {
+        self.range.base()
+    }
+
+    /// Whether the address lies in the enclave's range.
+    pub(super) fn contains(&self, address: u64) -> bool {
+        self.range.contains(address)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what has become of a page.
+    pub(super) fn note(&self, model: &Model, offset: u64, leaf: &'static str) {
+        if let Some(audit) = &self.audit {
+            audit.note(self.range.base(), offset, leaf, model.page(offset));
+        }
+    }
+
+    /// EENTER or ERESUME, and what follows until the thread leaves.
+    pub(in crate::backend::emulator) fn enter(
+        &self,
+        tcs: u64,
+        leaf: Leaf,
+        registers: &mut Registers,
+    ) -> Result<Left, BackendError> {
+        thread::prepare().map_err(os("setting up an alternate signal stack"))?;
+        charge(self.costs.transition);
+        let slot = self.admit(tcs, leaf, registers)?;
+        let left = self.run(slot.context(), registers);
+        if let Some(seat) = self.lock().seats.get_mut(&tcs) {
+            seat.occupant = None;
+        }
+        charge(self.costs.transition);
+        left
+    }
+
+    /// Checks, prepares the context and occupies the TCS.
+    fn admit(
+        &self,
+        tcs: u64,
+        leaf: Leaf,
+        registers: &Registers,
+    ) -> Result<Arc<Slot>, BackendError> {
+        let mut state = self.lock();
+        let State { model, seats } = &mut *state;
+        let (name, entered) = match leaf {
+            Leaf::Enter => ("EENTER", model.check_enter(tcs)),
+            Leaf::Resume => ("ERESUME", model.check_resume(tcs)),
+        };
+        let entered = entered.map_err(refused(name))?;
+        let seat = Self::seat(seats, model, tcs)?;
+        if seat.occupant.is_some() {
+            // Between an asynchronous exit for the host's own signal and the resumption that follows it.
+            let reason = Refusal::GeneralProtection("the TCS is busy");
+            return Err(refused(name)(reason));
+        }
+        // SAFETY: the TCS is idle and nobody occupies the seat, so nobody uses the context; the lock keeps it so.
+        let context = unsafe { &mut *seat.slot.context() };
+        context.instance = self;
+        context.entered = entered;
+        context.outcome = None;
+        match leaf {
+            Leaf::Enter => self.present(context, &entered, registers),
+            Leaf::Resume => exits::load(self, model, context)?,
+        }
+        model.occupy(tcs, &entered);
+        // SAFETY: no preconditions.
+        seat.occupant = Some(unsafe { libc::pthread_self() });
+        Ok(Arc::clone(&seat.slot))
+    }
+
+    fn seat<'a>(
+        seats: &'a mut BTreeMap<u64, Seat>,
+        model: &Model,
+        tcs: u64,
+    ) -> Result<&'a mut Seat, BackendError> {
+        use std::collections::btree_map::Entry;
+        match seats.entry(tcs) {
+            Entry::Occupied(seat) => Ok(seat.into_mut()),
+            Entry::Vacant(place) => {
+                let slot = Slot::new(tcs, model.secs().attributes.xfrm)
+                    .map_err(os("allocating a stack"))?;
+                Ok(place.insert(Seat {
+                    slot: Arc::new(slot),
+                    occupant: None,
+                }))
+            }
+        }
+    }
+
+    /// The registers as the enclave sees them at EENTER.
+    fn present(&self, context: &mut Context, entered: &Entered, registers: &Registers) {
+        context.restore_xstate = 0;
+        context.gs_base = entered.gs_base;
+        context.gprs = GprSgx {
+            rax: u64::from(entered.current_frame),
+            rbx: self.range.base() + context.tcs,
+            rcx: switch::leave(),
+            rdx: registers.rdx,
+            rsi: registers.rsi,
+            rdi: registers.rdi,
+            r8: registers.r8,
+            r9: registers.r9,
+            rsp: context.presented,
+            rbp: context.presented,
+            r10: POISON,
+            r11: POISON,
+            r12: POISON,
+            r13: POISON,
+            r14: POISON,
+            r15: POISON,
+            rflags: RFLAGS_HOST,
+            rip: entered.entry,
+            ..GprSgx::ZERO
+        };
+    }
+
+    /// Runs the thread until it leaves.
+    fn run(
+        &self,
+        context: *mut Context,
+        registers: &mut Registers,
+    ) -> Result<Left, BackendError> {
+        let host_gs_base = cpu::gs_base();
+        {
+            // SAFETY: `admit` gave the context to this thread.
+            let context = unsafe { &mut *context };
+            context.host_gs_base = host_gs_base;
+            cpu::set_gs_base(context.gs_base);
+        }
+        // SAFETY: the context is made current, its registers are those that `admit` prepared, and `enter` has made sure
+        // of the alternate stack.
+        let code = switch::with_current(context, || unsafe { switch::switch(context) });
+        // SAFETY: the thread is outside again; handlers no longer find the context.
+        let context = unsafe { &mut *context };
+        let left = match code {
+            LEFT_BY_EXIT => self.exited(context, registers),
+            NOT_ENTERED => {
+                self.interrupted_at_the_border(context);
+                context.outcome.take().unwrap_or(Err(BackendError::Lost))
+            }
+            _ => context.outcome.take().unwrap_or(Err(BackendError::Lost)),
+        };
+        cpu::set_gs_base(host_gs_base);
+        left
+    }
+
+    /// EEXIT.
+    fn exited(&self, context: &Context, registers: &mut Registers) -> Result<Left, BackendError> {
+        self.lock().model.exit(context.tcs);
+        let gprs = &context.gprs;
+        if gprs.rbx != switch::leave() || gprs.rsp != context.presented || gprs.rbp != context.presented
+        {
+            // Silicon would jump there and the host crash.
+            let rule = "RBX, RSP or RBP is not what the host had at EENTER";
+            return Err(refused("EEXIT")(Refusal::GeneralProtection(rule)));
+        }
+        *registers = Registers {
+            rdi: gprs.rdi,
+            rsi: gprs.rsi,
+            rdx: gprs.rdx,
+            r8: gprs.r8,
+            r9: gprs.r9,
+        };
+        Ok(Left::Exited)
+    }
+
+    /// The request to leave came before the enclave's next instruction: the registers in the context are its state.
+    fn interrupted_at_the_border(&self, context: &mut Context) {
+        context.take_interrupt();
+        context.inside = 0;
+        if context.restore_xstate == 0 {
+            context.reset_xstate();
+        }
+        exits::leave(self, context, Cause::Interrupt);
+    }
+
+    /// ERESUME of the thread whose context this is, right after an asynchronous exit for the host's own signal.
+    pub(super) fn resume(&self, context: &mut Context) -> Result<(), BackendError> {
+        let mut state = self.lock();
+        let model = &mut state.model;
+        let entered = model
+            .check_resume(context.tcs)
+            .map_err(refused("ERESUME"))?;
+        context.entered = entered;
+        exits::load(self, model, context)?;
+        model.occupy(context.tcs, &entered);
+        Ok(())
+    }
+
+    /// Asks the thread in the TCS to leave.
+    pub(in crate::backend::emulator) fn interrupt(&self, tcs: u64) {
+        let mut state = self.lock();
+        let State { model, seats } = &mut *state;
+        let Ok(seat) = Self::seat(seats, model, tcs) else {
+            return;
+        };
+        seat.slot.request_interrupt();
+        if let Some(thread) = seat.occupant {
+            signals::interrupt(thread);
+        }
+    }
+
+    /// EMODPR for a range of pages.
+    pub(in crate::backend::emulator) fn restrict(
+        &self,
+        pages: PageRange,
+        permissions: Permissions,
+    ) -> Result<(), BackendError> {
+        self.manage(pages, "EMODPR", |model, offset| {
+            model.restrict(offset, permissions)
+        })
+    }
+
+    /// EMODT for a range of pages.
+    pub(in crate::backend::emulator) fn retype(
+        &self,
+        pages: PageRange,
+        kind: PageKind,
+    ) -> Result<(), BackendError> {
+        self.manage(pages, "EMODT", |model, offset| model.retype(offset, kind))
+    }
+
+    /// EREMOVE for a range of pages.
+    pub(in crate::backend::emulator) fn remove(
+        &self,
+        pages: PageRange,
+    ) -> Result<(), BackendError> {
+        self.manage(pages, "EREMOVE", Model::remove)
+    }
+
+    /// Does something to each page of a range, in order, until one is refused; what is done stays done, as with the
+    /// driver. The page tables follow before this returns.
+    fn manage(
+        &self,
+        pages: PageRange,
+        leaf: &'static str,
+        change: impl Fn(&mut Model, u64) -> Result<(), Refusal>,
+    ) -> Result<(), BackendError> {
+        let mut state = self.lock();
+        let model = &mut state.model;
+        let in_range = pages
+            .count
+            .checked_mul(PAGE_LEN)
+            .and_then(|len| len.checked_add(pages.offset))
+            .is_some_and(|end| end <= model.secs().size);
+        if !in_range || !pages.offset.is_multiple_of(PAGE_LEN) {
+            let rule = "the pages are misaligned or outside the enclave";
+            return Err(refused(leaf)(Refusal::GeneralProtection(rule)));
+        }
+        let mut done = 0;
+        let mut result = Ok(());
+        while done < pages.count && result.is_ok() {
+            let offset = pages.offset + done * PAGE_LEN;
+            result = change(model, offset).map_err(refused(leaf));
+            if result.is_ok() {
+                self.note(model, offset, leaf);
+                done += 1;
+            }
+        }
+        let changed = PageRange {
+            count: done,
+            ..pages
+        };
+        self.follow(model, changed).map_err(exits::os)?;
+        result
+    }
+
+    /// Takes away what is no longer allowed, and the memory behind pages that are no more.
+    fn follow(&self, model: &mut Model, pages: PageRange) -> io::Result<()> {
+        mirror::revoke(&self.range, model, pages)?;
+        let is_gone = pages.count > 0 && model.page(pages.offset).is_none();
+        if is_gone {
+            self.range.discard(pages.offset, pages.count * PAGE_LEN)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the image's ENCLU sites are turned into jumps.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Rebinding {
+    /// Yes, where the image has left room for it.
+    #[default]
+    Jumps,
+    /// No: every ENCLU traps.
+    Traps,
+}
+
+/// Names the instruction that was refused.
+fn refused(leaf: &'static str) -> impl Fn(Refusal) -> BackendError {
+    move |reason| BackendError::Refused { leaf, reason }
+}
+
+/// Names what the operating system failed at.
+fn os(what: &'static str) -> impl Fn(io::Error) -> BackendError {
+    move |source| BackendError::Os { what, source }
+}
+
+/// The page length as a number of bytes.
+const PAGE_BYTES: usize = PAGE_LEN as usize;

@@ -1,0 +1,37 @@
+//! The emulator's hands: real memory, real registers, real signals. All of the emulator's `unsafe` is in here.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`instance`] | one enclave: its address range, its state machine, who is inside; going in |
+//! | [`range`] | the address range as memory |
+//! | [`mirror`] | page tables that follow the EPCM |
+//! | [`context`] | the state of a thread that is inside |
+//! | [`switch`] | the instructions between the host's registers and the enclave's |
+//! | [`leaves`] | ENCLU, executed for the enclave |
+//! | [`exits`] | asynchronous exit and ERESUME: the SSA frame |
+//! | [`rebind`] | ENCLU sites turned into jumps |
+//! | [`signals`] | the handlers that make faults asynchronous exits |
+//! | [`frame`] | registers in a signal frame |
+//! | [`host_signals`] | handlers of the host's own, wrapped |
+//! | [`thread`] | the alternate signal stack |
+//! | [`cpu`] | the GS base |
+
+#![expect(
+    unsafe_code,
+    reason = "an emulator of a processor handles raw memory, registers and signal frames"
+)]
+
+pub(super) mod instance;
+pub(super) mod range;
+
+mod context;
+mod cpu;
+mod exits;
+mod frame;
+mod host_signals;
+mod leaves;
+mod mirror;
+mod rebind;
+mod signals;
+mod switch;
+mod thread;

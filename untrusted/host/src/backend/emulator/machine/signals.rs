@@ -1,0 +1,410 @@
+//! The emulator's signal handlers: faults inside become asynchronous exits, ENCLU becomes the leaf it stands for.
+//!
+//! ```text
+//!  signal ──► where was the thread? ──┬── inside an enclave ──► leaf, page to be granted, or asynchronous exit
+//!                                     ├── on its way in     ──► (interrupting signal only) turns back
+//!                                     └── outside           ──► whoever had the handler before, as if we were not there
+//! ```
+//!
+//! Handlers are installed once for the process and stay. While a thread is inside it holds no lock and is in no
+//! allocator, so a handler that finds it there may do anything that ordinary code may do.
+
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use twine_abi::layout::PAGE_LEN;
+use twine_abi::sgx::{FaultCode, Permissions, vector};
+
+use super::context::Context;
+use super::exits::{self, Cause, Exception};
+use super::frame::Frame;
+use super::host_signals;
+use super::instance::Instance;
+use super::leaves::{self, Step};
+use super::mirror::{self, Reach};
+use super::rebind::ENCLU;
+use super::switch::{self, LEFT_BY_EXIT, LEFT_OTHERWISE};
+
+/// Signals that the kernel makes of exceptions.
+const FAULTS: [libc::c_int; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+];
+
+/// Highest signal number.
+const SIGNALS: usize = 65;
+
+/// What was installed for each signal before us: handler (zero: the default, one: ignore) and flags.
+struct Previous {
+    handler: AtomicUsize,
+    flags: AtomicI32,
+}
+
+static PREVIOUS: [Previous; SIGNALS] = [const {
+    Previous {
+        handler: AtomicUsize::new(libc::SIG_DFL),
+        flags: AtomicI32::new(0),
+    }
+}; SIGNALS];
+
+/// The real-time signal that interrupts a thread; zero until it has been chosen.
+static INTERRUPT: AtomicI32 = AtomicI32::new(0);
+
+/// A signal handler with all three arguments.
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+/// Installs the handlers, or puts them back if somebody has replaced them, and wraps the host's own.
+///
+/// # Errors
+/// The operating system's, or [`io::ErrorKind::AddrInUse`] if every real-time signal has a handler already.
+pub(super) fn install() -> io::Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if INTERRUPT.load(Ordering::SeqCst) == 0 {
+        let signal = free_signal()?;
+        set_action(signal, on_interrupt, 0, None)?;
+        INTERRUPT.store(signal, Ordering::SeqCst);
+    }
+    for signal in FAULTS {
+        wrap(signal, on_fault)?;
+    }
+    let others = (1..=libc::SIGRTMAX()).filter(|signal| {
+        !FAULTS.contains(signal) && *signal != INTERRUPT.load(Ordering::SeqCst)
+    });
+    for signal in others {
+        // Signals that cannot be asked about (the C library keeps two for itself) are left alone.
+        if action(signal).is_ok_and(|action| is_handler(action.sa_sigaction)) {
+            wrap(signal, host_signals::on_host_signal)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a thread leave the enclave it is in.
+pub(super) fn interrupt(thread: libc::pthread_t) {
+    // SAFETY: the caller holds the lock under which the thread leaves `Instance::enter`, so it is alive.
+    unsafe { libc::pthread_kill(thread, INTERRUPT.load(Ordering::SeqCst)) };
+}
+
+fn free_signal() -> io::Result<libc::c_int> {
+    (libc::SIGRTMIN()..libc::SIGRTMAX())
+        .rev()
+        .find(|&signal| action(signal).is_ok_and(|action| action.sa_sigaction == libc::SIG_DFL))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no real-time signal is free"))
+}
+
+fn is_handler(action: libc::sighandler_t) -> bool {
+    action != libc::SIG_DFL && action != libc::SIG_IGN
+}
+
+/// Puts `handler` before what is installed for the signal, unless it is there already.
+fn wrap(signal: libc::c_int, handler: Handler) -> io::Result<()> {
+    let old = action(signal)?;
+    if old.sa_sigaction == handler as libc::sighandler_t {
+        return Ok(());
+    }
+    if let Some(previous) = previous(signal) {
+        previous.handler.store(old.sa_sigaction, Ordering::SeqCst);
+        previous.flags.store(old.sa_flags, Ordering::SeqCst);
+    }
+    let kept = libc::SA_RESTART | libc::SA_NODEFER | libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT;
+    set_action(signal, handler, old.sa_flags & kept, Some(old.sa_mask))
+}
+
+fn previous(signal: libc::c_int) -> Option<&'static Previous> {
+    usize::try_from(signal).ok().and_then(|signal| PREVIOUS.get(signal))
+}
+
+fn action(signal: libc::c_int) -> io::Result<libc::sigaction> {
+    // SAFETY: all bytes zero is a valid value of this plain structure.
+    let mut action = unsafe { mem::zeroed() };
+    // SAFETY: only asks; the result is written to a variable of our own.
+    if unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) } == 0 {
+        Ok(action)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Installs a handler on the alternate stack. Besides what `mask` blocks, the interrupting signal is held back while it
+/// runs: it must find the thread inside, or be seen before the thread goes in.
+fn set_action(
+    signal: libc::c_int,
+    handler: Handler,
+    flags: libc::c_int,
+    mask: Option<libc::sigset_t>,
+) -> io::Result<()> {
+    let mut new = action(signal)?;
+    new.sa_sigaction = handler as libc::sighandler_t;
+    new.sa_flags = flags | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    match mask {
+        Some(mask) => new.sa_mask = mask,
+        // SAFETY: initialises a variable of our own.
+        None => _ = unsafe { libc::sigemptyset(&raw mut new.sa_mask) },
+    }
+    let interrupt = INTERRUPT.load(Ordering::SeqCst);
+    if interrupt != 0 {
+        // SAFETY: changes a variable of our own, initialised above.
+        unsafe { libc::sigaddset(&raw mut new.sa_mask, interrupt) };
+    }
+    // SAFETY: the handler is a function that keeps the rules for handlers.
+    if unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Where a signal found the thread.
+pub(super) enum Place {
+    /// In the host's code.
+    Outside,
+    /// Between the test of the request to leave and the enclave's first instruction.
+    GoingIn(*mut Context),
+    /// In the enclave's code.
+    Inside(*mut Context),
+}
+
+/// Finds out where a signal found the thread. `wild` tells whether code outside the enclave's range that runs while the
+/// thread is inside counts as the enclave's: yes for a fault, which only the enclave's own jump can have led to.
+pub(super) fn place(frame: &Frame<'_>, wild: Wild) -> Place {
+    let context = switch::current();
+    if context.is_null() {
+        return Place::Outside;
+    }
+    let rip = frame.rip();
+    if switch::window().contains(&rip) {
+        return Place::GoingIn(context);
+    }
+    // SAFETY: a current context is alive; the word is read as such, whatever the interrupted code was doing.
+    let inside = unsafe { (&raw const (*context).inside).read_volatile() } == 1;
+    if !inside || switch::border().contains(&rip) {
+        return Place::Outside;
+    }
+    // SAFETY: a current context is alive, and its instance never changes while it is current.
+    let instance = unsafe { &*(&raw const (*context).instance).read() };
+    let in_range = instance.contains(rip);
+    let in_trampoline = instance.range.is_trampoline(rip);
+    if in_range || (wild == Wild::Counts && !in_trampoline) {
+        Place::Inside(context)
+    } else {
+        Place::Outside
+    }
+}
+
+/// Whether code outside the enclave's range counts as the enclave's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wild {
+    Counts,
+    DoesNotCount,
+}
+
+/// Handler of the signals in [`FAULTS`].
+extern "C" fn on_fault(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    ucontext: *mut libc::c_void,
+) {
+    // SAFETY: the kernel passes a valid pointer.
+    let sent = unsafe { (*info).si_code } <= 0;
+    if sent {
+        // Somebody sent it: no fault at all.
+        host_signals::on_host_signal(signal, info, ucontext);
+        return;
+    }
+    // SAFETY: the kernel's argument; used here only until the handler returns or passes it on.
+    let mut frame = unsafe { Frame::new(ucontext) };
+    match place(&frame, Wild::Counts) {
+        Place::Inside(context) => {
+            // SAFETY: the thread is inside, so nobody uses its context.
+            let context = unsafe { &mut *context };
+            context.inside = 0;
+            fault_inside(&mut frame, context);
+        }
+        Place::GoingIn(_) | Place::Outside => chain(signal, info, ucontext),
+    }
+}
+
+/// A fault of the enclave's own.
+fn fault_inside(frame: &mut Frame<'_>, context: &mut Context) {
+    let instance: *const Instance = context.instance();
+    // SAFETY: the instance outlives the thread's stay inside; the detour frees the borrow of the context.
+    let instance = unsafe { &*instance };
+    // On a processor with SGX an ENCLU outside a real enclave is #GP, on others it is #UD.
+    let may_be_enclu = matches!(frame.vector(), vector::UD | vector::GP);
+    if may_be_enclu && is_enclu(instance, frame.rip()) {
+        return leaf(frame, context);
+    }
+    let exception = match page_fault(instance, frame) {
+        Ok(PageFault::Granted) => {
+            context.inside = 1;
+            return;
+        }
+        Ok(PageFault::Exception(exception)) => exception,
+        Err(error) => {
+            context.outcome = Some(Err(exits::os(error)));
+            return frame.leave(context, LEFT_OTHERWISE);
+        }
+    };
+    frame.capture(context);
+    exits::leave(instance, context, Cause::Exception(exception));
+    frame.leave(context, LEFT_OTHERWISE);
+}
+
+/// An ENCLU that trapped.
+fn leaf(frame: &mut Frame<'_>, context: &mut Context) {
+    frame.capture(context);
+    let after = frame.rip() + ENCLU.len() as u64;
+    match leaves::step(context, after) {
+        Step::Inside => {
+            frame.restore_registers(context);
+            context.inside = 1;
+        }
+        Step::Exit => frame.leave(context, LEFT_BY_EXIT),
+        Step::Left => frame.leave(context, LEFT_OTHERWISE),
+    }
+}
+
+/// Whether the instruction at the address is ENCLU. Only bytes that the processor has fetched too are looked at.
+fn is_enclu(instance: &Instance, rip: u64) -> bool {
+    let state = instance.lock();
+    let byte = |address: u64| {
+        let offset = state.model.offset_of(address)?;
+        let readable = state
+            .model
+            .page(offset)
+            .is_some_and(|page| page.granted.intersects(Permissions::RX));
+        // SAFETY: the page tables grant reading, and the lock keeps it so.
+        readable.then(|| unsafe { instance.range.byte(offset) })
+    };
+    (rip..)
+        .zip(ENCLU)
+        .all(|(address, expected)| byte(address) == Some(expected))
+}
+
+/// What came of a fault that is not an ENCLU.
+enum PageFault {
+    /// The EPCM allows the access: the page tables have caught up, and the instruction can be executed again.
+    Granted,
+    /// The enclave has to be told.
+    Exception(Exception),
+}
+
+fn page_fault(instance: &Instance, frame: &Frame<'_>) -> io::Result<PageFault> {
+    if frame.vector() != vector::PF {
+        return Ok(PageFault::Exception(Exception {
+            vector: frame.vector(),
+            error: frame.error_code(),
+            address: 0,
+        }));
+    }
+    let address = frame.fault_address();
+    let mut error = FaultCode::from_bits(frame.error_code());
+    let mut state = instance.lock();
+    if let Some(offset) = state.model.offset_of(address) {
+        let needed = if error.contains(FaultCode::WRITE) {
+            Permissions::W
+        } else if error.contains(FaultCode::FETCH) {
+            Permissions::X
+        } else {
+            Permissions::R
+        };
+        if mirror::reach(&instance.range, &mut state.model, offset, needed)? == Reach::Granted {
+            return Ok(PageFault::Granted);
+        }
+        // The page tables here are ours: where there is an EPC page, silicon would have found it and the EPCM refused.
+        let from_epcm = FaultCode::PRESENT.union(FaultCode::SGX);
+        error = error.without(from_epcm);
+        if state.model.page(offset - offset % PAGE_LEN).is_some() {
+            error = error.union(from_epcm);
+        }
+    }
+    Ok(PageFault::Exception(Exception {
+        vector: vector::PF,
+        error: error.bits(),
+        address,
+    }))
+}
+
+/// Handler of the interrupting signal.
+extern "C" fn on_interrupt(
+    _signal: libc::c_int,
+    _info: *mut libc::siginfo_t,
+    ucontext: *mut libc::c_void,
+) {
+    // SAFETY: the kernel's argument; used only until the handler returns.
+    let mut frame = unsafe { Frame::new(ucontext) };
+    match place(&frame, Wild::DoesNotCount) {
+        // The request stays on record until the thread's next entry.
+        Place::Outside => {}
+        Place::GoingIn(context) => {
+            // SAFETY: the thread is on its way in; only this word of its context is touched.
+            unsafe { (&raw mut (*context).inside).write_volatile(0) };
+            frame.turn_back(context);
+        }
+        Place::Inside(context) => {
+            // SAFETY: the thread is inside, so nobody uses its context.
+            let context = unsafe { &mut *context };
+            if !context.take_interrupt() {
+                return;
+            }
+            context.inside = 0;
+            let instance: *const Instance = context.instance();
+            // SAFETY: the instance outlives the thread's stay inside; the detour frees the borrow of the context.
+            let instance = unsafe { &*instance };
+            frame.capture(context);
+            exits::leave(instance, context, Cause::Interrupt);
+            frame.leave(context, LEFT_OTHERWISE);
+        }
+    }
+}
+
+/// Does what would have been done without us.
+pub(super) fn chain(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    ucontext: *mut libc::c_void,
+) {
+    let Some(previous) = previous(signal) else {
+        return;
+    };
+    let handler = previous.handler.load(Ordering::SeqCst);
+    let flags = previous.flags.load(Ordering::SeqCst);
+    // SAFETY: the kernel passes a valid pointer.
+    let sent = unsafe { (*info).si_code } <= 0;
+    if handler == libc::SIG_IGN && sent {
+        return;
+    }
+    if !is_handler(handler) {
+        return die(signal, sent);
+    }
+    if flags & libc::SA_RESETHAND != 0 {
+        previous.handler.store(libc::SIG_DFL, Ordering::SeqCst);
+    }
+    if flags & libc::SA_SIGINFO != 0 {
+        // SAFETY: installed as a handler with three arguments, as its flags say.
+        let handler: Handler = unsafe { mem::transmute(handler) };
+        handler(signal, info, ucontext);
+    } else {
+        // SAFETY: installed as a handler with one argument, as its flags say.
+        let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
+        handler(signal);
+    }
+}
+
+/// The default action of a fault: restores it, so that the instruction faults again without us in the way, or the signal
+/// comes again if it was sent. (A fault that is ignored kills all the same.)
+fn die(signal: libc::c_int, sent: bool) {
+    // SAFETY: restores the default, which is no function.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    if sent {
+        // SAFETY: no preconditions. Delivered when the handler returns.
+        unsafe { libc::raise(signal) };
+    }
+}
