@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use twine_launch::Digest;
 
 use crate::module::Module;
+use crate::state::Directories;
 
 /// A directory of compiled modules, or none.
 #[derive(Clone, Debug)]
@@ -27,24 +28,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The user's own cache: `TWINE_CACHE_DIR`, or else `twine` in `XDG_CACHE_HOME` or `~/.cache`. Nothing is cached
-    /// if none of them is set, or if the first one is set to nothing.
+    /// The cache in the user's directories.
     #[must_use]
-    pub fn of_user() -> Self {
-        let variable = |name| std::env::var_os(name).map(PathBuf::from);
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let directory = variable("TWINE_CACHE_DIR").unwrap_or_else(|| {
-            variable("XDG_CACHE_HOME")
-                .filter(absolute)
-                .or_else(|| Some(variable("HOME").filter(absolute)?.join(".cache")))
-                .map(|parent| parent.join("twine"))
-                .unwrap_or_default()
-        });
-        if directory.as_os_str().is_empty() {
-            Self::disabled()
-        } else {
-            Self::at(directory)
-        }
+    pub fn of(directories: &Directories) -> Self {
+        Self::at(directories.cache().join("modules"))
     }
 
     /// A cache in this directory, which is created when it is first written to.

@@ -6,8 +6,12 @@ use std::io;
 use std::path::PathBuf;
 
 use twine_abi::entry::Status;
+use twine_launch::ModuleIdentity;
 
 use crate::backend::BackendError;
+use crate::image::ElfError;
+use crate::sign::SignError;
+use crate::state::StateError;
 
 /// Why a guest did not run to an outcome.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +53,35 @@ pub enum Error {
     /// The launch document, or the options that one is generated from, break a rule. Their author is to blame.
     #[error(transparent)]
     BadDocument(#[from] twine_launch::Error),
+    /// The launch document names another module than the one to be launched.
+    #[error("the launch document names another module{}: expected {}, found {}", hint(expected, found), expected.sha256, found.sha256)]
+    OtherModule {
+        /// The module that the document names.
+        expected: Box<ModuleIdentity>,
+        /// The module that was given.
+        found: Box<ModuleIdentity>,
+    },
+    /// The launch document settles this; it cannot be chosen beside it.
+    #[error("the launch document settles the {0}; change it there")]
+    FixedByDocument(&'static str),
     /// An argument, or a variable of the environment, holds a zero byte. The caller is to blame.
     #[error("{0:?} holds a zero byte, which no argument or variable can")]
     ZeroByte(String),
     /// The platform that was asked for cannot be used here.
     #[error("{0}")]
     BackendUnavailable(String),
-    /// The image, or the key that signs it, cannot be used.
+    /// No image was given, and this build has none of its own.
+    #[error("this build has no enclave image of its own (feature `bundled-image`)")]
+    NoImage,
+    /// The image is not one that can live in an enclave.
     #[error("enclave image: {0}")]
-    Image(String),
+    Image(#[from] ElfError),
+    /// There is no certificate for the image, or it is about another one.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The user's files cannot be kept or read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The platform did not create or enter the enclave.
     #[error("{0}")]
     Backend(#[source] BackendError),
@@ -117,5 +141,16 @@ impl From<BackendError> for Error {
             BackendError::Lost => Self::EnclaveLost,
             error => Self::Backend(error),
         }
+    }
+}
+
+/// Why the right Wasm can be the wrong module.
+fn hint(expected: &ModuleIdentity, found: &ModuleIdentity) -> &'static str {
+    if expected.wasm_sha256 != found.wasm_sha256 {
+        ""
+    } else if expected.engine != found.engine {
+        " (of the same Wasm, compiled for another engine)"
+    } else {
+        " (of the same Wasm, compiled by another version of the compiler)"
     }
 }

@@ -16,15 +16,20 @@
 //! Integers are little-endian. The hashes find accidents, not attacks: what keeps foreign machine code out of an
 //! enclave is the launch document, which names the hash of the only code that may run.
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use twine_abi::profile;
-use twine_launch::Digest;
 use twine_launch::limits::MODULE_LEN_BYTES_MAX;
+use twine_launch::{
+    Application, Arguments, Diagnostics, Digest, Draft, Environment, Limits, ModuleIdentity,
+};
 
+use crate::cache::Cache;
+use crate::compile;
 use crate::error::Error;
 use crate::launch::buffer::SharedBuffer;
 
@@ -38,6 +43,30 @@ pub struct Module {
 }
 
 impl Module {
+    /// Loads the module in a file: Wasm, binary or text, or compiled earlier ([`Module::write`]). Wasm is compiled, if
+    /// the cache does not have it already.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be read; [`Error::BadModule`] if it is no module, or a broken one;
+    /// [`Error::NoCompiler`] if it is Wasm and this build cannot compile.
+    pub fn load(path: &Path, cache: &Cache) -> Result<Self, Error> {
+        let bytes = fs::read(path).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        let shown = path.display().to_string();
+        compile::load(&name.to_string_lossy(), &shown, &bytes, cache)
+    }
+
+    /// The same from bytes.
+    ///
+    /// # Errors
+    /// Those of [`Module::load`].
+    pub fn from_bytes(name: &str, bytes: &[u8], cache: &Cache) -> Result<Self, Error> {
+        compile::load(name, name, bytes, cache)
+    }
+
     /// Its name: the file's name without directories and extension. Names the application in a generated launch
     /// document, and is the guest's first argument.
     #[must_use]
@@ -55,6 +84,33 @@ impl Module {
     #[must_use]
     pub const fn wasm_sha256(&self) -> Digest {
         self.wasm_sha256
+    }
+
+    /// What a launch document says about it.
+    #[must_use]
+    pub fn identity(&self) -> ModuleIdentity {
+        ModuleIdentity {
+            sha256: self.sha256,
+            wasm_sha256: self.wasm_sha256,
+            engine: profile::ENGINE.into(),
+        }
+    }
+
+    /// The launch document of a module about which nothing else is known: version 0, arguments from the caller, no
+    /// environment, default limits, backtraces reported. Something to start from.
+    #[must_use]
+    pub fn draft(&self) -> Draft {
+        Draft {
+            application: Application {
+                name: self.name.clone(),
+                version: 0,
+            },
+            module: self.identity(),
+            arguments: Arguments::FromCaller,
+            environment: Environment::default(),
+            limits: Limits::default(),
+            diagnostics: Diagnostics { backtraces: true },
+        }
     }
 
     /// The machine code.
@@ -111,12 +167,6 @@ impl Module {
             wasm_sha256: head.wasm,
         })
     }
-}
-
-/// The name of the module in a file.
-pub(crate) fn name_of(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or(path.as_os_str());
-    stem.to_string_lossy().into_owned()
 }
 
 /// What is wrong with a compiled module's file.

@@ -14,31 +14,15 @@ mod sniff;
 #[cfg(feature = "compiler")]
 mod cranelift;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use self::sniff::Form;
 use crate::cache::Cache;
 use crate::error::Error;
-use crate::module::{Module, name_of};
-
-/// Loads the module in a file: Wasm, binary or text, or a compiled module.
-///
-/// # Errors
-/// [`Error::File`] if the file cannot be read; [`Error::BadModule`] if it is no module, or a broken one.
-pub(crate) fn load_file(path: &Path, cache: &Cache) -> Result<Module, Error> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(|source| Error::File {
-            path: path.to_owned(),
-            source,
-        })?;
-    load(&name_of(path), &path.display().to_string(), &bytes, cache)
-}
+use crate::module::Module;
 
 /// Loads a module from bytes. `shown` is what messages call it.
+///
+/// # Errors
+/// [`Error::BadModule`], and [`Error::NoCompiler`] for Wasm in a build that cannot compile.
 pub(crate) fn load(name: &str, shown: &str, bytes: &[u8], cache: &Cache) -> Result<Module, Error> {
     let bad = |reason| Error::BadModule {
         name: shown.to_owned(),

@@ -11,12 +11,15 @@
 //! host, and for benchmarks.
 
 pub mod buffer;
+mod builder;
 pub mod create;
 pub mod deadline;
 pub mod exchange;
 pub mod outcome;
 pub mod run;
 pub mod thread;
+
+pub use builder::{Identity, Launch};
 
 #[cfg(test)]
 mod tests;

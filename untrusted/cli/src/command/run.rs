@@ -1,0 +1,257 @@
+//! `twine run`: a program, in an enclave.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use twine::backend::BackendKind;
+use twine::document::Limits;
+use twine::launch::{Identity, Launch};
+use twine::module::Module;
+use twine::{BackendChoice, Error, Outcome, Runtime};
+
+use crate::exit::{self, Blame, Code};
+use crate::units;
+
+/// Run a program in an enclave
+///
+/// The program is a WASI module, as C, C++ and Rust compilers make it, or a launch document that names one. Standard
+/// input, output and error are the guest's; its exit code becomes this program's.
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Arguments {
+    /// A module (.wasm, .wat, or compiled by `twine compile`), or a launch document (.toml)
+    file: PathBuf,
+    /// The guest's arguments, behind its own name
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+    /// The module of a launch document [default: the file of the same name beside it, .twasm, .wasm or .wat]
+    #[arg(long, value_name = "FILE", help_heading = "The guest")]
+    module: Option<PathBuf>,
+    /// Set a variable of the guest's environment, or pass on one of this process's own; may be repeated
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "The guest")]
+    env: Vec<OsString>,
+    /// Most linear memory, for example 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = "Limits")]
+    max_memory: Option<u64>,
+    /// Most stack, for example 1MiB
+    #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = "Limits")]
+    max_stack: Option<u64>,
+    /// Stop the guest after this time, for example 5s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = units::time, help_heading = "Limits")]
+    timeout: Option<Duration>,
+    /// Where the enclave runs; auto takes the device if it can be used
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "BACKEND",
+        help_heading = "The enclave"
+    )]
+    backend: Backend,
+    /// Let debuggers into the enclave: it tells why it dies, and protects nothing
+    #[arg(long, help_heading = "The enclave")]
+    debug: bool,
+}
+
+/// Where the enclave runs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Backend {
+    /// The device if it can be used, else the emulator
+    Auto,
+    /// SGX in software: runs everywhere, protects nothing
+    Emulator,
+    /// The processor's SGX
+    Device,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let runtime = Runtime::builder().backend(self.backend.into()).build()?;
+        let (module, document) = self.load(&runtime)?;
+        let launch = match &document {
+            Some(document) => Launch::from_document(&runtime, &module, document)?,
+            None => Launch::new(&runtime, &module),
+        };
+        let launch = self.configure(launch)?.inherit_stdio();
+        if log::log_enabled!(log::Level::Info) {
+            log_identity(&launch.identity()?);
+        }
+        if runtime.kind() == BackendKind::Emulator {
+            log::error!("{EMULATED}");
+        }
+        Ok(report(launch.run()?))
+    }
+
+    /// The module, and the launch document if that is what was named.
+    fn load(&self, runtime: &Runtime) -> Result<(Module, Option<Vec<u8>>)> {
+        if !is_document(&self.file) {
+            if self.module.is_some() {
+                return Err(usage("--module belongs to a launch document (.toml)").into());
+            }
+            return Ok((runtime.load(&self.file)?, None));
+        }
+        let document = fs::read(&self.file).map_err(|source| Error::File {
+            path: self.file.clone(),
+            source,
+        })?;
+        let module = match &self.module {
+            Some(module) => runtime.load(module)?,
+            None => runtime.load(&module_beside(&self.file)?)?,
+        };
+        Ok((module, Some(document)))
+    }
+
+    fn configure<'a>(&self, mut launch: Launch<'a>) -> Result<Launch<'a>> {
+        if self.max_memory.is_some() || self.max_stack.is_some() {
+            let default = Limits::default();
+            launch = launch.limits(Limits {
+                memory_bytes: self.max_memory.unwrap_or(default.memory_bytes),
+                stack_bytes: self.max_stack.unwrap_or(default.stack_bytes),
+                ..default
+            })?;
+        }
+        if let Some(timeout) = self.timeout {
+            launch = launch.timeout(timeout);
+        }
+        if self.debug {
+            launch = launch.debuggable();
+        }
+        for argument in &self.arguments {
+            launch = launch.arg(text("argument", argument.clone())?);
+        }
+        for variable in &self.env {
+            let (name, value) = self::variable(variable.clone())?;
+            launch = launch.env(name, value);
+        }
+        Ok(launch)
+    }
+}
+
+impl From<Backend> for BackendChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => Self::Auto,
+            Backend::Emulator => Self::Emulator,
+            Backend::Device => Self::Device,
+        }
+    }
+}
+
+/// Tells how the run ended, if it was not the guest's own doing, and returns this program's exit code.
+fn report(outcome: Outcome) -> ExitCode {
+    match outcome {
+        // As any program's: the operating system keeps the lowest 8 bits.
+        Outcome::Exited { code } => {
+            let [code, ..] = code.to_le_bytes();
+            code.into()
+        }
+        Outcome::Trapped { message } => {
+            log::error!("the guest trapped: {}", message.trim_end());
+            Code::Trap.into()
+        }
+        Outcome::Stopped => {
+            log::error!("the guest was stopped: its time was up");
+            Code::Timeout.into()
+        }
+        outcome => {
+            log::error!("the guest ended in an unknown way: {outcome:?}");
+            Code::Host.into()
+        }
+    }
+}
+
+fn log_identity(identity: &Identity) {
+    log::info!("MRENCLAVE  {}", hex(&identity.mrenclave));
+    log::info!("MRSIGNER   {}", hex(&identity.mrsigner));
+    log::info!("CONFIGID   {}", hex(&identity.configuration.id));
+    log::info!("CONFIGSVN  {}", identity.configuration.svn);
+    log::info!("module     {}", identity.module.sha256);
+    log::info!("wasm       {}", identity.module.wasm_sha256);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_document(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
+/// The module's file beside a launch document: the same name, and an extension of a module.
+fn module_beside(document: &Path) -> Result<PathBuf> {
+    let candidates = ["twasm", "wasm", "wat"].map(|extension| document.with_extension(extension));
+    let found = candidates.iter().find(|path| path.exists()).cloned();
+    found.ok_or_else(|| {
+        let name = document.with_extension("").display().to_string();
+        let message = format!("no {name}.twasm, .wasm or .wat beside the launch document; name its module with --module");
+        let code = Code::NotFound;
+        Blame { code, message }.into()
+    })
+}
+
+/// `NAME=value`, or `NAME` alone for this process's own value.
+fn variable(text_or_name: OsString) -> Result<(String, String)> {
+    let given = text("variable", text_or_name)?;
+    let (name, value) = match given.split_once('=') {
+        Some((name, value)) => (name.to_owned(), value.to_owned()),
+        None => {
+            let value = env::var_os(&given)
+                .ok_or_else(|| usage(&format!("--env {given}: no such variable here")))?;
+            (given.clone(), text("variable", value)?)
+        }
+    };
+    if name.is_empty() {
+        return Err(usage(&format!("--env {given}: the name is missing")).into());
+    }
+    Ok((name, value))
+}
+
+fn text(what: &str, given: OsString) -> Result<String> {
+    given.into_string().map_err(|given| {
+        let message = format!("{what} {given:?} is not UTF-8, which WASI asks for");
+        usage(&message).into()
+    })
+}
+
+fn usage(message: &str) -> Blame {
+    Blame {
+        code: Code::Usage,
+        message: message.to_owned(),
+    }
+}
+
+const EMULATED: &str = "EMULATED SGX: no protection; everybody on this machine can read and change what the guest does";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_given_or_passed_on() {
+        let given = |text: &str| variable(text.into()).map_err(|error| error.to_string());
+        assert_eq!(given("A=b=c").unwrap(), ("A".into(), "b=c".into()));
+        assert_eq!(given("A=").unwrap(), ("A".into(), String::new()));
+        let path = env::var("PATH").unwrap();
+        assert_eq!(given("PATH").unwrap(), ("PATH".into(), path));
+        assert!(given("=x").unwrap_err().contains("name is missing"));
+        assert!(
+            given("NO_SUCH_VARIABLE")
+                .unwrap_err()
+                .contains("no such variable")
+        );
+    }
+
+    #[test]
+    fn only_the_extension_makes_a_launch_document() {
+        assert!(is_document(Path::new("dir.wasm/app.toml")));
+        assert!(!is_document(Path::new("app.toml.wasm")));
+        assert!(!is_document(Path::new("toml")));
+    }
+}

@@ -1,0 +1,147 @@
+//! Exit codes of the program `twine`.
+//!
+//! `twine run` ends with the guest's own exit code. What is not the guest's doing has a code of its own, chosen like
+//! those of `timeout(1)`, `env(1)` and the shell, so that scripts can tell them apart; a guest that uses the same numbers
+//! can only be told apart by what stands on standard error.
+
+use std::process::ExitCode;
+
+use twine::error::{Error, Refusal};
+
+/// A failure that is not the guest's exit code.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// The command line is wrong; the number is clap's.
+    Usage = 2,
+    /// The launch document, or what was passed beside it, is not valid, or the enclave refused it.
+    Document = 120,
+    /// The platform that was asked for cannot be used.
+    Backend = 121,
+    /// The enclave was lost, killed itself, or broke the protocol.
+    Enclave = 122,
+    /// A limit is too small to start the guest.
+    Limit = 123,
+    /// The guest's time was up.
+    Timeout = 124,
+    /// Twine or this machine failed.
+    Host = 125,
+    /// The file is not a module that can run.
+    Module = 126,
+    /// There is no such file.
+    NotFound = 127,
+    /// The guest trapped.
+    Trap = 134,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl Code {
+    /// The code for an error, found anywhere in its chain of causes.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        if let Some(code) = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<Blame>())
+        {
+            return code.code;
+        }
+        let found = error.chain().find_map(|cause| cause.downcast_ref());
+        found.map_or(Self::Host, Self::of_host)
+    }
+
+    fn of_host(error: &Error) -> Self {
+        match error {
+            Error::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::NotFound
+            }
+            Error::BadModule { .. } | Error::NoCompiler { .. } => Self::Module,
+            Error::BadDocument(_)
+            | Error::OtherModule { .. }
+            | Error::FixedByDocument(_)
+            | Error::ZeroByte(_) => Self::Document,
+            Error::BackendUnavailable(_) => Self::Backend,
+            Error::Refused { refusal, .. } => Self::of_refusal(*refusal),
+            Error::EnclaveLost
+            | Error::EnclaveKilled { .. }
+            | Error::EnclaveMisbehaved(_)
+            | Error::CallRefused(_) => Self::Enclave,
+            _ => Self::Host,
+        }
+    }
+
+    const fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Document | Refusal::Arguments => Self::Document,
+            Refusal::Module | Refusal::ModuleUnusable => Self::Module,
+            Refusal::Limit => Self::Limit,
+            _ => Self::Host,
+        }
+    }
+}
+
+/// An error of the command line itself that has a code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Blame {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+}
+
+/// What `--help` says about exit codes.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  The guest's own exit code (its lowest 8 bits), or
+    2  the command line is wrong
+  120  the launch document is not valid, or the enclave refuses it or the arguments
+  121  the backend that was asked for cannot be used (see `twine doctor`)
+  122  the enclave was lost, or killed itself
+  123  a limit is too small to start the guest
+  124  the guest was stopped: its time was up
+  125  Twine itself or this machine failed
+  126  the file is not a module that can run
+  127  there is no such file
+  134  the guest trapped";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        for code in [
+            Code::Usage,
+            Code::Document,
+            Code::Backend,
+            Code::Enclave,
+            Code::Limit,
+            Code::Timeout,
+            Code::Host,
+            Code::Module,
+            Code::NotFound,
+            Code::Trap,
+        ] {
+            assert!(HELP.contains(&format!("\n{:5}  ", code as u8)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_errors_code_is_found_behind_its_context() {
+        let lost = anyhow::Error::new(Error::EnclaveLost).context("running app.wasm");
+        assert_eq!(Code::of(&lost), Code::Enclave);
+        let missing = Error::File {
+            path: "app.wasm".into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        assert_eq!(Code::of(&missing.into()), Code::NotFound);
+        assert_eq!(Code::of(&anyhow::anyhow!("else")), Code::Host);
+        let blame = Blame {
+            code: Code::Backend,
+            message: "no".into(),
+        };
+        assert_eq!(Code::of(&blame.into()), Code::Backend);
+    }
+}
