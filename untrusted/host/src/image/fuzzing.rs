@@ -1,5 +1,7 @@
 //! Bodies of the fuzz targets. Each states a property of every sequence of bytes.
 
+#![expect(clippy::expect_used, reason = "a broken property is to be a panic")]
+
 use sha2::{Digest, Sha256};
 
 use super::Image;

@@ -60,6 +60,14 @@ impl Image {
         }
     }
 
+    /// The same with its measurement already known.
+    pub(crate) fn with_mrenclave(self, mrenclave: Digest) -> Self {
+        Self {
+            mrenclave: mrenclave.into(),
+            ..self
+        }
+    }
+
     /// Length of the enclave's address range in bytes (SECS.SIZE), a power of two.
     #[must_use]
     pub const fn size(&self) -> u64 {
@@ -109,9 +117,4 @@ impl Image {
     pub fn write_sgxs(&self, mut out: impl Write) -> io::Result<()> {
         sgxs::write(&self.pages, |bytes| out.write_all(bytes))
     }
-}
-
-#[cfg(feature = "bundled-image")]
-mod bundled {
-    include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 }
