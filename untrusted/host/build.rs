@@ -3,11 +3,6 @@
 //! `TWINE_IMAGE=file` embeds an image that was built elsewhere. Either way the image is checked here, with the code
 //! that lays it out at run time, and its MRENCLAVE is computed here, so that a launch does not have to.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a build script talks to Cargo on its standard output"
-)]
-
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -18,6 +13,7 @@ use std::process::Command;
 #[expect(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "the library uses what this script does not"
 )]
 mod image;

@@ -94,7 +94,7 @@ impl Pages {
     ) -> Result<(), PageRule> {
         let start = self.runs.last().map_or(0, Run::end);
         let fits = |end: u64| end <= self.size;
-        if offset % PAGE_LEN != 0
+        if !offset.is_multiple_of(PAGE_LEN)
             || offset < start
             || !offset.checked_add(bytes.len() as u64).is_some_and(fits)
         {

@@ -72,7 +72,7 @@ pub enum SignError {
         /// The key's file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: Box<SignError>,
+        reason: Box<Self>,
     },
 }
 

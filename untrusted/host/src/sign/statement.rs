@@ -63,7 +63,7 @@ impl Statement {
 
     /// The bytes to be signed, PKCS #1 version 1.5 with SHA-256.
     #[must_use]
-    pub fn to_sign(&self) -> [u8; 256] {
+    pub fn to_sign(&self) -> [u8; TO_SIGN_LEN] {
         self.0.signed()
     }
 
@@ -94,6 +94,9 @@ const fn attributes(debugging: Debugging) -> AttributeFlags {
     }
 }
 
+/// Bytes of a SIGSTRUCT that are signed: 128 before the key and 128 behind the signature.
+const TO_SIGN_LEN: usize = 256;
+
 /// DATE: a constant, so that signing twice gives the same bytes. Nothing looks at it.
 const DATE: u32 = 0x2026_0101;
 
@@ -101,10 +104,14 @@ const DATE: u32 = 0x2026_0101;
 const PRODUCT: u16 = 1;
 
 /// ISVFAMILYID: 384a38cb-f5a4-428b-b0d1-651e7e4498bb, Twine, whoever builds it.
-const FAMILY: [u8; 16] = 0x384a_38cb_f5a4_428b_b0d1_651e_7e44_98bb_u128.to_be_bytes();
+const FAMILY: [u8; 16] = [
+    0x38, 0x4a, 0x38, 0xcb, 0xf5, 0xa4, 0x42, 0x8b, 0xb0, 0xd1, 0x65, 0x1e, 0x7e, 0x44, 0x98, 0xbb,
+];
 
 /// ISVEXTPRODID: f4802eb5-f59e-4474-8a21-139336fe95fe, the runtime image.
-const EXTENDED_PRODUCT: [u8; 16] = 0xf480_2eb5_f59e_4474_8a21_1393_36fe_95fe_u128.to_be_bytes();
+const EXTENDED_PRODUCT: [u8; 16] = [
+    0xf4, 0x80, 0x2e, 0xb5, 0xf5, 0x9e, 0x44, 0x74, 0x8a, 0x21, 0x13, 0x93, 0x36, 0xfe, 0x95, 0xfe,
+];
 
 /// The flags that a launch cannot choose: all of them, known and unknown, but one.
 const FIXED_FLAGS: AttributeFlags =

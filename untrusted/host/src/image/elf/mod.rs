@@ -87,8 +87,8 @@ impl<'data> Elf<'data> {
                 let end = start.wrapping_add(len);
                 segment.permissions == Permissions::RW
                     && segment.holds(start, len)
-                    && (start == segment.start || start % PAGE_LEN == 0)
-                    && (end == segment.end() || end % PAGE_LEN == 0)
+                    && (start == segment.start || start.is_multiple_of(PAGE_LEN))
+                    && (end == segment.end() || end.is_multiple_of(PAGE_LEN))
             };
             if !self.segments.iter().any(fits) {
                 return Err(SegmentRule::Seal.of(index));

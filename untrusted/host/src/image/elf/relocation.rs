@@ -74,7 +74,7 @@ fn check_one(segments: &[Segment<'_>], relocation: &Relocation) -> Result<(), Re
     let writable = |segment: &Segment<'_>| {
         segment.permissions == Permissions::RW && segment.holds(target, WORD_LEN)
     };
-    if target % WORD_LEN != 0 || !segments.iter().any(writable) {
+    if !target.is_multiple_of(WORD_LEN) || !segments.iter().any(writable) {
         return Err(RelocationRule::Target);
     }
     let value = relocation.r_addend(LittleEndian).cast_unsigned();

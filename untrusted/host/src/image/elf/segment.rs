@@ -36,7 +36,7 @@ impl<'data> Segment<'data> {
             .data(LittleEndian, file)
             .ok()
             .filter(|bytes| bytes.len() as u64 <= len)
-            .ok_or(SegmentRule::Bytes.of(index))?;
+            .ok_or_else(|| SegmentRule::Bytes.of(index))?;
         if start.checked_add(len).is_none_or(|end| end > IMAGE_LEN_MAX) {
             return Err(SegmentRule::TooLong.of(index));
         }

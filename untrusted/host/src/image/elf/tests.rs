@@ -222,8 +222,10 @@ fn only_base_plus_constant_on_aligned_writable_words_is_relocated() {
 
 #[test]
 fn an_undefined_symbol_is_named() {
-    let mut fixture = Fixture::default();
-    fixture.symbol = Some("memcpy");
+    let fixture = Fixture {
+        symbol: Some("memcpy"),
+        ..Fixture::default()
+    };
     assert_eq!(
         Elf::parse(&fixture.to_bytes()).expect_err("undefined"),
         ElfError::Undefined("memcpy".into())
@@ -232,8 +234,10 @@ fn an_undefined_symbol_is_named() {
 
 #[test]
 fn a_damaged_file_is_an_error_and_never_a_panic() {
-    let mut fixture = Fixture::default();
-    fixture.symbol = Some("memcpy");
+    let fixture = Fixture {
+        symbol: Some("memcpy"),
+        ..Fixture::default()
+    };
     let file = fixture.to_bytes();
     for len in 0..file.len() {
         crate::image::fuzzing::elf(&file[..len]);
