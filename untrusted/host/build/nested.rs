@@ -66,11 +66,12 @@ fn is_foreign(variable: &str) -> bool {
         "CARGO_REGISTRY_",
         "CARGO_SOURCE_",
     ];
-    const SETTINGS: [&str; 7] = [
+    const SETTINGS: [&str; 8] = [
         "CARGO_",
         "RUSTC",
         "RUSTDOC",
         "RUSTFLAGS",
+        "RUSTUP_TOOLCHAIN",
         "PROFILE",
         "TARGET",
         "OPT_LEVEL",
