@@ -147,12 +147,7 @@ impl Enclave for Running {
         self.instance.base()
     }
 
-    fn enter(
-        &self,
-        tcs: u64,
-        leaf: Leaf,
-        registers: &mut Registers,
-    ) -> Result<Left, BackendError> {
+    fn enter(&self, tcs: u64, leaf: Leaf, registers: &mut Registers) -> Result<Left, BackendError> {
         self.instance.enter(tcs, leaf, registers)
     }
 

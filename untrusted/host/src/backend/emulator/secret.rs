@@ -115,7 +115,10 @@ mod tests {
         load_or_create(&path).unwrap();
         let first = fs::read(&path).unwrap();
         assert_eq!(first.len(), FILE_LEN);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         load_or_create(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), first);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);

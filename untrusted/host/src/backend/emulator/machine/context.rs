@@ -74,7 +74,8 @@ pub(super) struct Context {
 pub(super) struct Slot {
     context: Box<UnsafeCell<Context>>,
     pending: Box<AtomicU32>,
-    stack: HostStack,
+    /// What `presented` points into.
+    _stack: HostStack,
 }
 
 // SAFETY: the context is used only by the thread that occupies the TCS, which `Instance` decides under its lock; everything
@@ -112,7 +113,7 @@ impl Slot {
         Ok(Self {
             context: Box::new(UnsafeCell::new(context)),
             pending,
-            stack,
+            _stack: stack,
         })
     }
 
@@ -159,7 +160,10 @@ pub(super) const XSAVE_AVX: usize = 576;
 
 /// Writes `bytes` at `offset`.
 pub(super) fn put(area: &mut [u8], offset: usize, bytes: &[u8]) {
-    let Some(place) = area.get_mut(offset..).and_then(|rest| rest.get_mut(..bytes.len())) else {
+    let Some(place) = area
+        .get_mut(offset..)
+        .and_then(|rest| rest.get_mut(..bytes.len()))
+    else {
         unreachable!("the offsets of an XSAVE area are constants within it");
     };
     place.copy_from_slice(bytes);

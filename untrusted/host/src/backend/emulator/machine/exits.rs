@@ -94,12 +94,7 @@ pub(super) fn save(
     Ok(())
 }
 
-fn reach_frame(
-    range: &Range,
-    model: &mut Model,
-    frame: u64,
-    len: u64,
-) -> Result<(), BackendError> {
+fn reach_frame(range: &Range, model: &mut Model, frame: u64, len: u64) -> Result<(), BackendError> {
     for offset in (frame..frame + len).step_by(PAGE_BYTES) {
         let reach = mirror::reach(range, model, offset, Permissions::RW).map_err(os)?;
         if reach == Reach::Denied {
@@ -169,7 +164,11 @@ pub(super) fn load(
     reach_frame(&instance.range, model, frame, len)?;
     let mut gprs = [0; GprSgx::LEN];
     // SAFETY: reach_frame made every page of the frame readable, and the caller's lock keeps it so.
-    unsafe { instance.range.read(frame + len - GprSgx::LEN as u64, &mut gprs) };
+    unsafe {
+        instance
+            .range
+            .read(frame + len - GprSgx::LEN as u64, &mut gprs)
+    };
     context.reset_xstate();
     let (xsave, _) = context.xsave.split_at_mut(xsave_len(context.xfrm));
     // SAFETY: as above.
@@ -193,7 +192,9 @@ pub(super) fn load(
 fn check_xsave(area: &[u8], xfrm: u64) -> Result<(), &'static str> {
     let components = u64::from_le_bytes(pick(area, XSAVE_HEADER));
     if components & !xfrm != 0 {
-        return Err("ERESUME: XSTATE_BV in the SSA frame names state that the enclave does not have");
+        return Err(
+            "ERESUME: XSTATE_BV in the SSA frame names state that the enclave does not have",
+        );
     }
     if pick::<56>(area, XSAVE_HEADER + 8) != [0; 56] {
         return Err("ERESUME: the XSAVE header in the SSA frame has reserved bits set");

@@ -193,7 +193,11 @@ fn capture_xstate(area: &[u8], xsave: &mut [u8; XSAVE_LEN], xfrm: u64) {
         put(xsave, 0, &pick::<LEGACY_LEN>(area, 0));
     }
     if components & AVX != 0 && area.len() == XSAVE_LEN {
-        put(xsave, XSAVE_AVX, &pick::<{ XSAVE_LEN - XSAVE_AVX }>(area, XSAVE_AVX));
+        put(
+            xsave,
+            XSAVE_AVX,
+            &pick::<{ XSAVE_LEN - XSAVE_AVX }>(area, XSAVE_AVX),
+        );
     }
     put(xsave, XSAVE_HEADER, &components.to_le_bytes());
 }
@@ -203,7 +207,11 @@ fn restore_xstate(area: &mut [u8], xsave: &[u8; XSAVE_LEN]) {
     put(area, 0, &pick::<LEGACY_LEN>(xsave, 0));
     put(area, XSAVE_HEADER, &pick::<8>(xsave, XSAVE_HEADER));
     if area.len() == XSAVE_LEN {
-        put(area, XSAVE_AVX, &pick::<{ XSAVE_LEN - XSAVE_AVX }>(xsave, XSAVE_AVX));
+        put(
+            area,
+            XSAVE_AVX,
+            &pick::<{ XSAVE_LEN - XSAVE_AVX }>(xsave, XSAVE_AVX),
+        );
     }
 }
 
@@ -228,7 +236,11 @@ impl Decoy {
             xstate: Box::new(XState([0; XSAVE_LEN])),
         };
         put(&mut decoy.xstate.0, 0, &FCW_INITIAL.to_le_bytes());
-        put(&mut decoy.xstate.0, XSAVE_MXCSR, &MXCSR_INITIAL.to_le_bytes());
+        put(
+            &mut decoy.xstate.0,
+            XSAVE_MXCSR,
+            &MXCSR_INITIAL.to_le_bytes(),
+        );
         decoy.context.uc_mcontext.fpregs = ptr::from_mut(&mut *decoy.xstate).cast();
         Frame {
             context: &mut decoy.context,

@@ -270,11 +270,7 @@ impl Instance {
     }
 
     /// Runs the thread until it leaves.
-    fn run(
-        &self,
-        context: *mut Context,
-        registers: &mut Registers,
-    ) -> Result<Left, BackendError> {
+    fn run(&self, context: *mut Context, registers: &mut Registers) -> Result<Left, BackendError> {
         let host_gs_base = cpu::gs_base();
         {
             // SAFETY: `admit` gave the context to this thread.
@@ -303,7 +299,9 @@ impl Instance {
     fn exited(&self, context: &Context, registers: &mut Registers) -> Result<Left, BackendError> {
         self.lock().model.exit(context.tcs);
         let gprs = &context.gprs;
-        if gprs.rbx != switch::leave() || gprs.rsp != context.presented || gprs.rbp != context.presented
+        if gprs.rbx != switch::leave()
+            || gprs.rsp != context.presented
+            || gprs.rbp != context.presented
         {
             // Silicon would jump there and the host crash.
             let rule = "RBX, RSP or RBP is not what the host had at EENTER";

@@ -12,9 +12,9 @@ use twine_abi::sgx::{
     Enclu, FaultCode, GprSgx, KeyRequest, Permissions, SecInfo, TargetInfo, Tcs, vector,
 };
 
+use crate::backend::Refusal;
 use crate::backend::emulator::costs::charge;
 use crate::backend::emulator::model::{Accepted, Access, Model};
-use crate::backend::Refusal;
 
 use super::context::Context;
 use super::exits::{self, Cause, Exception};

@@ -46,12 +46,7 @@ pub(super) fn reach(
 }
 
 /// Grants `wanted` to the page at `offset` and to all its neighbours that wait for the same.
-fn grant_run(
-    range: &Range,
-    model: &mut Model,
-    offset: u64,
-    wanted: Permissions,
-) -> io::Result<()> {
+fn grant_run(range: &Range, model: &mut Model, offset: u64, wanted: Permissions) -> io::Result<()> {
     let waits = |offset: u64| {
         model
             .page(offset)

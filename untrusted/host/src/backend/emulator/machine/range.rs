@@ -71,7 +71,12 @@ impl Range {
     ///
     /// # Errors
     /// Whatever `mprotect` says.
-    pub(super) fn protect(&self, offset: u64, len: u64, permissions: Permissions) -> io::Result<()> {
+    pub(super) fn protect(
+        &self,
+        offset: u64,
+        len: u64,
+        permissions: Permissions,
+    ) -> io::Result<()> {
         self.check(offset, len);
         protect_at(self.base + offset, len, permissions)
     }
@@ -110,7 +115,10 @@ impl Range {
     pub(super) unsafe fn read(&self, offset: u64, bytes: &mut [u8]) {
         self.check(offset, bytes.len() as u64);
         let (words, rest) = bytes.as_chunks_mut::<8>();
-        assert!(rest.is_empty() && offset.is_multiple_of(8), "operands are whole words");
+        assert!(
+            rest.is_empty() && offset.is_multiple_of(8),
+            "operands are whole words"
+        );
         for (index, word) in words.iter_mut().enumerate() {
             let from = ptr::with_exposed_provenance::<u64>(address(self.base + offset));
             // SAFETY: in bounds and readable as the caller says and `check` checked; aligned, as base and offset are
@@ -127,12 +135,18 @@ impl Range {
     pub(super) unsafe fn write(&self, offset: u64, bytes: &[u8]) {
         self.check(offset, bytes.len() as u64);
         let (words, rest) = bytes.as_chunks::<8>();
-        assert!(rest.is_empty() && offset.is_multiple_of(8), "operands are whole words");
+        assert!(
+            rest.is_empty() && offset.is_multiple_of(8),
+            "operands are whole words"
+        );
         for (index, word) in words.iter().enumerate() {
             let to = ptr::with_exposed_provenance_mut::<u64>(address(self.base + offset));
             // SAFETY: in bounds and writable as the caller says and `check` checked; aligned, as base and offset are
             // multiples of 8; no Rust object lives in the range.
-            unsafe { to.wrapping_add(index).write_volatile(u64::from_le_bytes(*word)) };
+            unsafe {
+                to.wrapping_add(index)
+                    .write_volatile(u64::from_le_bytes(*word))
+            };
         }
     }
 

@@ -105,11 +105,9 @@ fn sites(code: &[u8]) -> impl Iterator<Item = usize> {
     code.windows(ENCLU.len() + 2)
         .enumerate()
         .filter(|(_, bytes)| {
-            bytes
-                .split_first_chunk::<3>()
-                .is_some_and(|(head, tail)| {
-                    *head == ENCLU && TAILS.iter().any(|allowed| allowed == tail)
-                })
+            bytes.split_first_chunk::<3>().is_some_and(|(head, tail)| {
+                *head == ENCLU && TAILS.iter().any(|allowed| allowed == tail)
+            })
         })
         .map(|(place, _)| place)
 }

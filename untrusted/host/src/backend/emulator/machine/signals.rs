@@ -74,9 +74,8 @@ pub(super) fn install() -> io::Result<()> {
     for signal in FAULTS {
         wrap(signal, on_fault)?;
     }
-    let others = (1..=libc::SIGRTMAX()).filter(|signal| {
-        !FAULTS.contains(signal) && *signal != INTERRUPT.load(Ordering::SeqCst)
-    });
+    let others = (1..=libc::SIGRTMAX())
+        .filter(|signal| !FAULTS.contains(signal) && *signal != INTERRUPT.load(Ordering::SeqCst));
     for signal in others {
         // Signals that cannot be asked about (the C library keeps two for itself) are left alone.
         if action(signal).is_ok_and(|action| is_handler(action.sa_sigaction)) {
@@ -118,7 +117,9 @@ fn wrap(signal: libc::c_int, handler: Handler) -> io::Result<()> {
 }
 
 fn previous(signal: libc::c_int) -> Option<&'static Previous> {
-    usize::try_from(signal).ok().and_then(|signal| PREVIOUS.get(signal))
+    usize::try_from(signal)
+        .ok()
+        .and_then(|signal| PREVIOUS.get(signal))
 }
 
 fn action(signal: libc::c_int) -> io::Result<libc::sigaction> {
@@ -366,11 +367,7 @@ extern "C" fn on_interrupt(
 }
 
 /// Does what would have been done without us.
-pub(super) fn chain(
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    ucontext: *mut libc::c_void,
-) {
+pub(super) fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, ucontext: *mut libc::c_void) {
     let Some(previous) = previous(signal) else {
         return;
     };

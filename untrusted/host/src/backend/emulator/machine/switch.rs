@@ -19,6 +19,7 @@
 //! distance from FS (the initial-exec model), so that a trampoline can use them without a free register.
 
 use std::arch::global_asm;
+use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ops::Range;
 
@@ -254,11 +255,11 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn twine_emulator_get() -> *mut Context;
-    fn twine_emulator_set(context: *mut Context);
+    fn twine_emulator_get() -> *mut c_void;
+    fn twine_emulator_set(context: *mut c_void);
     fn twine_emulator_current_offset() -> i64;
     fn twine_emulator_scratch_offset() -> i64;
-    fn twine_emulator_switch(context: *mut Context) -> u64;
+    fn twine_emulator_switch(context: *mut c_void) -> u64;
     static twine_emulator_begin: u8;
     static twine_emulator_window: u8;
     static twine_emulator_window_end: u8;
@@ -275,13 +276,13 @@ unsafe extern "C" {
 /// the thread has an alternate signal stack.
 pub(super) unsafe fn switch(context: *mut Context) -> u64 {
     // SAFETY: as this function's own conditions; the assembly keeps the calling convention.
-    unsafe { twine_emulator_switch(context) }
+    unsafe { twine_emulator_switch(context.cast()) }
 }
 
 /// The context of the enclave that the calling thread is in, or null.
 pub(super) fn current() -> *mut Context {
     // SAFETY: reads a word of thread-local storage.
-    unsafe { twine_emulator_get() }
+    unsafe { twine_emulator_get() }.cast()
 }
 
 /// Makes `context` current while `action` runs, and then the previous one again.
@@ -291,12 +292,12 @@ pub(super) fn with_current<T>(context: *mut Context, action: impl FnOnce() -> T)
     impl Drop for Previous {
         fn drop(&mut self) {
             // SAFETY: writes a word of thread-local storage; the context was current before and is alive.
-            unsafe { twine_emulator_set(self.0) };
+            unsafe { twine_emulator_set(self.0.cast()) };
         }
     }
     let _previous = Previous(current());
     // SAFETY: writes a word of thread-local storage.
-    unsafe { twine_emulator_set(context) };
+    unsafe { twine_emulator_set(context.cast()) };
     action()
 }
 

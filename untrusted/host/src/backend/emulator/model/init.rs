@@ -19,7 +19,10 @@ impl Model {
         &mut self,
         sigstruct: &Sigstruct,
     ) -> Result<(), Refusal> {
-        require(!self.is_initialised(), "EINIT of an enclave that is initialised")?;
+        require(
+            !self.is_initialised(),
+            "EINIT of an enclave that is initialised",
+        )?;
         check_form(sigstruct)?;
         check_signature(sigstruct)?;
         self.check_measurement(sigstruct)?;

@@ -195,7 +195,11 @@ impl Model {
     /// What all keys but the report key have in common: versions that can be older than the current ones but not newer,
     /// and masked attributes.
     fn versioned_key(&self, name: KeyName, request: &KeyRequest) -> Result<Dependencies, Refusal> {
-        let is_older = request.cpu_svn.iter().zip(CPU_SVN).all(|(&asked, own)| asked <= own);
+        let is_older = request
+            .cpu_svn
+            .iter()
+            .zip(CPU_SVN)
+            .all(|(&asked, own)| asked <= own);
         if !is_older {
             return Err(code(ErrorCode::InvalidCpuSvn));
         }

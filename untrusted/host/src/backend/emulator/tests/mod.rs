@@ -1,1 +1,13 @@
+//! How the emulator is tested: a small enclave, written in assembly, that does one thing for each number it is called with
+//! ([`guest`]), built and signed here ([`support`]), and run through the same traits as the real image. What an enclave
+//! sees is asked of the enclave itself, from its second thread if need be; no test looks into enclave memory from outside.
 
+mod accepting;
+mod building;
+mod exceptions;
+mod guest;
+mod identity;
+mod interrupts;
+mod lifetime;
+mod support;
+mod transitions;
