@@ -6,6 +6,7 @@ mod accepting;
 mod building;
 mod exceptions;
 mod guest;
+mod host_handler;
 mod identity;
 mod interrupts;
 mod lifetime;
