@@ -1,1 +1,87 @@
-fn main() {}
+//! The project's own chores, for which plain Cargo is not enough: `cargo xtask <chore>`.
+//!
+//! ```text
+//!   setup ◄── demo            what a user does first, from a fresh machine to a program's output
+//!     ▲──── test ◄─┐          what a contributor does most
+//!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
+//!   tcb                       what has to be trusted, counted
+//! ```
+//!
+//! One file per chore. Anything that Cargo, clippy or rustfmt can check is left to them.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod ci;
+mod command;
+mod demo;
+mod deny;
+mod disassemble;
+mod image;
+mod project;
+mod setup;
+mod tcb;
+mod test;
+mod tidy;
+
+use project::Project;
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what a fresh machine lacks and Cargo does not bring.
+    Setup,
+    /// Build everything needed to run a C program in an enclave, and run it.
+    Demo,
+    /// Run all tests of the workspace, documentation examples included.
+    Test(test::Options),
+    /// Build the enclave image and check it.
+    Image(image::Options),
+    /// Check the rules of the house that neither the compiler nor clippy knows.
+    Tidy,
+    /// Count what has to be trusted.
+    Tcb(tcb::Options),
+    /// Check licences, duplicates and sources of all dependencies with cargo-deny.
+    Deny(deny::Options),
+    /// Do everything a change has to pass.
+    Ci(ci::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    let project = Project::find()?;
+    match chore {
+        Chore::Setup => setup::run(),
+        Chore::Demo => demo::run(&project),
+        Chore::Test(options) => test::run(&project, &options),
+        Chore::Image(options) => image::run(&project, &options),
+        Chore::Tidy => tidy::run(&project),
+        Chore::Tcb(options) => tcb::run(&project, &options),
+        Chore::Deny(options) => deny::run(&project, &options),
+        Chore::Ci(options) => ci::run(&project, &options),
+    }
+}

@@ -1,0 +1,78 @@
+//! `deny`: licences, duplicates and sources of all dependencies, by cargo-deny.
+//!
+//! Two graphs, two files: `deny.toml` for everything, `trusted/deny.toml` for what ends up in the image, where every
+//! crate is named. Advisories need a database from the network and change without us, so they are asked for apart.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::command;
+use crate::project::{Project, Workspace};
+
+/// The release of cargo-deny that the files are written for.
+const VERSION: &str = "0.20.2";
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Look for known vulnerabilities as well; fetches the `RustSec` database.
+    #[arg(long)]
+    pub advisories: bool,
+}
+
+/// Checks both graphs, installing cargo-deny into the target folder first if it is not there.
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let program = install(project)?;
+    for (workspace, rules) in [
+        (Workspace::Main, "deny.toml"),
+        (Workspace::Enclave, "trusted/deny.toml"),
+    ] {
+        println!("deny: {} by {rules}", workspace.manifest());
+        let mut command = std::process::Command::new(&program);
+        command
+            .arg("--manifest-path")
+            .arg(project.path(workspace.manifest()))
+            .args(["--locked", "--config"])
+            .arg(project.path(rules))
+            .args([
+                "check",
+                "--hide-inclusion-graph",
+                "licenses",
+                "bans",
+                "sources",
+            ]);
+        if options.advisories {
+            command.arg("advisories");
+        }
+        command::run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// Returns the program, built if it has not been yet. A debug build: it takes two minutes less and checks as well.
+fn install(project: &Project) -> Result<PathBuf> {
+    let folder = project.target(format!("tools/cargo-deny-{VERSION}"));
+    let program = folder.join("bin/cargo-deny");
+    if !program.is_file() {
+        println!("deny: installing cargo-deny {VERSION}");
+        command::run(
+            project
+                .cargo(Workspace::Main)
+                .args([
+                    "install",
+                    "--quiet",
+                    "--locked",
+                    "--debug",
+                    "cargo-deny",
+                    "--version",
+                    VERSION,
+                    "--root",
+                ])
+                .arg(&folder)
+                // Not the workspace's target folder: nothing can be shared, and the leavings are large.
+                .env_remove("CARGO_TARGET_DIR"),
+        )?;
+    }
+    Ok(program)
+}

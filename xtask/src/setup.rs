@@ -1,0 +1,160 @@
+//! `setup`: installs what a fresh Debian 12 has not, and Cargo does not bring.
+//!
+//! Everything else comes from package registries while it is needed, pinned, into the target folder. So this stays
+//! short: a compiler's linker, Python's installer for the tools the guests are built with, and APT's package lists,
+//! from which the guests' Rust comes.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::command;
+
+/// Something the machine must be able to do, and the packages that make it so.
+struct Need {
+    purpose: &'static str,
+    program: &'static str,
+    arguments: &'static [&'static str],
+    packages: &'static [&'static str],
+}
+
+/// Probed in this order; a probe must be quick and change nothing.
+const NEEDS: [Need; 3] = [
+    Need {
+        purpose: "a linker, and a C compiler to compare guests with",
+        program: "cc",
+        arguments: &["--version"],
+        packages: &["gcc", "libc6-dev"],
+    },
+    Need {
+        purpose: "a C++ compiler to compare guests with",
+        program: "c++",
+        arguments: &["--version"],
+        packages: &["g++"],
+    },
+    Need {
+        purpose: "Python's pip, which fetches the guests' C, C++ and Zig compiler",
+        program: "python3",
+        arguments: &["-m", "pip", "--version"],
+        packages: &["python3", "python3-pip"],
+    },
+];
+
+/// A package that only lists from Debian 12 can name: the guests crate unpacks it.
+const LISTED_PACKAGE: &str = "libstd-rust-dev-wasm32";
+
+/// Installs what is missing.
+pub(crate) fn run() -> Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.is_met()).collect();
+    let unlisted = !command::succeeds("apt-get", &["download", "--print-uris", LISTED_PACKAGE]);
+    if missing.is_empty() && !unlisted {
+        println!("setup: nothing is missing");
+        return Ok(());
+    }
+    for need in &missing {
+        println!(
+            "setup: missing: {} ({})",
+            need.purpose,
+            need.packages.join(", ")
+        );
+    }
+    if unlisted {
+        println!("setup: missing: APT's lists of Debian 12, from which the guests' Rust comes");
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.packages)
+        .copied()
+        .collect();
+    let commands = apt_commands(&packages);
+    let Some(privilege) = Privilege::find() else {
+        bail!("{}", by_hand(&commands));
+    };
+    for line in &commands {
+        let mut command = privilege.command(line);
+        println!("setup: {}", command::line(&command));
+        command::run(&mut command)?;
+    }
+    match NEEDS.iter().find(|need| !need.is_met()) {
+        Some(need) => bail!("still missing after installing: {}", need.purpose),
+        None => Ok(()),
+    }
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        command::succeeds(self.program, self.arguments)
+    }
+}
+
+/// The calls of `apt-get` that bring the packages; none brings only the lists.
+fn apt_commands(packages: &[&'static str]) -> Vec<Vec<&'static str>> {
+    let mut commands = vec![vec!["apt-get", "update"]];
+    if !packages.is_empty() {
+        let mut install = vec!["apt-get", "install", "--yes", "--no-install-recommends"];
+        install.extend(packages);
+        commands.push(install);
+    }
+    commands
+}
+
+/// What to tell somebody who has to ask an administrator.
+fn by_hand(commands: &[Vec<&str>]) -> String {
+    let lines: Vec<String> = commands
+        .iter()
+        .map(|line| format!("sudo {}", line.join(" ")))
+        .collect();
+    format!(
+        "installing needs root, and sudo without a password is not available. Run this, then try again:\n    {}",
+        lines.join(" && ")
+    )
+}
+
+/// How packages can be installed.
+enum Privilege {
+    Root,
+    Sudo,
+}
+
+impl Privilege {
+    fn find() -> Option<Self> {
+        if rustix::process::geteuid().is_root() {
+            return Some(Self::Root);
+        }
+        command::succeeds("sudo", &["-n", "true"]).then_some(Self::Sudo)
+    }
+
+    fn command(&self, line: &[&str]) -> Command {
+        // `env` rather than the environment: sudo drops it.
+        let mut command = Command::new(match self {
+            Self::Root => "env",
+            Self::Sudo => "sudo",
+        });
+        if matches!(self, Self::Sudo) {
+            command.args(["-n", "env"]);
+        }
+        command.arg("DEBIAN_FRONTEND=noninteractive").args(line);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_fetched_before_packages_are_installed() {
+        let commands = apt_commands(&["g++"]);
+        assert_eq!(commands[0], ["apt-get", "update"]);
+        assert_eq!(commands[1].last(), Some(&"g++"));
+        assert_eq!(apt_commands(&[]).len(), 1);
+    }
+
+    #[test]
+    fn a_user_without_root_is_told_the_command() {
+        let text = by_hand(&apt_commands(&["python3", "python3-pip"]));
+        assert!(text.ends_with(
+            "sudo apt-get update && sudo apt-get install --yes --no-install-recommends python3 python3-pip"
+        ));
+    }
+}
