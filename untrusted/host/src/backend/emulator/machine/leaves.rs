@@ -13,7 +13,7 @@ use twine_abi::sgx::{
 };
 
 use crate::backend::Refusal;
-use crate::backend::emulator::costs::charge;
+use crate::backend::emulator::costs::{Costs, charge};
 use crate::backend::emulator::model::{Accepted, Access, Model};
 
 use super::context::Context;
@@ -128,13 +128,9 @@ fn execute(instance: &Instance, gprs: &mut GprSgx) -> (Result<Step, Trouble>, Du
         Ok(Enclu::Exit) => (exit(gprs), Duration::ZERO),
         Ok(Enclu::Report) => (report(instance, gprs), Duration::ZERO),
         Ok(Enclu::GetKey) => (get_key(instance, gprs), Duration::ZERO),
-        Ok(Enclu::Accept) => match accept(instance, gprs) {
-            Ok(Augmented::Now) => (Ok(Step::Inside), costs.accept + costs.augment),
-            Ok(Augmented::Before) => (Ok(Step::Inside), costs.accept),
-            Err(trouble) => (Err(trouble), costs.accept),
-        },
+        Ok(Enclu::Accept) => accepted(accept(instance, gprs), costs),
+        Ok(Enclu::AcceptCopy) => accepted(accept_copy(instance, gprs), costs),
         Ok(Enclu::ModPe) => (extend_permissions(instance, gprs), costs.accept),
-        Ok(Enclu::AcceptCopy) => (accept_copy(instance, gprs), costs.accept),
         // EENTER and ERESUME inside, and everything that is not a leaf.
         _ => {
             let refusal = Refusal::GeneralProtection("ENCLU: no such leaf inside an enclave");
@@ -173,10 +169,20 @@ fn get_key(instance: &Instance, gprs: &mut GprSgx) -> Result<Step, Trouble> {
     Ok(Step::Inside)
 }
 
-/// Whether the page was there before EACCEPT, or was added because of it.
+/// Whether a page was there before it was accepted, or was added because of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Augmented {
     Before,
     Now,
+}
+
+/// What accepting costs, if it was not free.
+fn accepted(result: Result<Augmented, Trouble>, costs: Costs) -> (Result<Step, Trouble>, Duration) {
+    match result {
+        Ok(Augmented::Now) => (Ok(Step::Inside), costs.accept + costs.augment),
+        Ok(Augmented::Before) => (Ok(Step::Inside), costs.accept),
+        Err(trouble) => (Err(trouble), costs.accept),
+    }
 }
 
 fn accept(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trouble> {
@@ -184,17 +190,8 @@ fn accept(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trouble> 
     let mut memory = Memory::new(&instance.range, &mut state.model);
     let info = SecInfo::from_bytes(&memory.fetch(gprs.rbx, 64)?);
     let target = memory.model.page_operand(gprs.rcx)?;
-    let mut augmented = Augmented::Before;
-    let accepted = match memory.model.accept(target, &info) {
-        // The instruction faults, the driver adds the page, and the instruction is executed again.
-        Err(Refusal::PageFault { .. }) => {
-            memory.model.augment(target)?;
-            instance.note(memory.model, target, "EAUG");
-            augmented = Augmented::Now;
-            memory.model.accept(target, &info)?
-        }
-        other => other?,
-    };
+    let (accepted, augmented) =
+        memory.with_page(instance, target, |model| model.accept(target, &info))?;
     if accepted == Accepted::Thread {
         let tcs = memory.read_tcs(target)?;
         memory.model.adopt_thread(target, tcs);
@@ -204,18 +201,19 @@ fn accept(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trouble> 
     Ok(augmented)
 }
 
-fn accept_copy(instance: &Instance, gprs: &mut GprSgx) -> Result<Step, Trouble> {
+fn accept_copy(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trouble> {
     let mut state = instance.lock();
     let mut memory = Memory::new(&instance.range, &mut state.model);
     let info = SecInfo::from_bytes(&memory.fetch(gprs.rbx, 64)?);
     let target = memory.model.page_operand(gprs.rcx)?;
     let contents = memory.fetch::<PAGE_BYTES>(gprs.rdx, PAGE_LEN)?;
-    memory.model.accept_copy(target, &info)?;
+    let ((), augmented) =
+        memory.with_page(instance, target, |model| model.accept_copy(target, &info))?;
     instance.note(memory.model, target, "EACCEPTCOPY");
     memory.reach(target, Permissions::W, gprs.rcx)?;
     memory.store(target, &contents);
     succeed(gprs);
-    Ok(Step::Inside)
+    Ok(augmented)
 }
 
 fn extend_permissions(instance: &Instance, gprs: &GprSgx) -> Result<Step, Trouble> {
@@ -265,6 +263,24 @@ impl<'a> Memory<'a> {
         // length is at most its alignment. The lock keeps the page as it is.
         unsafe { self.range.read(offset, &mut bytes) };
         Ok(bytes)
+    }
+
+    /// Accepts the page at `offset`; if there is none, the instruction faults, the driver adds one (EAUG), and the
+    /// instruction is executed again.
+    fn with_page<T>(
+        &mut self,
+        instance: &Instance,
+        offset: u64,
+        accept: impl Fn(&mut Model) -> Result<T, Refusal>,
+    ) -> Result<(T, Augmented), Trouble> {
+        match accept(self.model) {
+            Err(Refusal::PageFault { .. }) => {
+                self.model.augment(offset)?;
+                instance.note(self.model, offset, "EAUG");
+                Ok((accept(self.model)?, Augmented::Now))
+            }
+            result => Ok((result?, Augmented::Before)),
+        }
     }
 
     /// Checks an operand and returns its offset.

@@ -17,8 +17,7 @@ const EACCEPTCOPY: u64 = 7;
 /// ZF.
 const ZERO: u64 = 0x40;
 
-const PENDING: SecInfo =
-    SecInfo::new(PageKind::Reg, Permissions::RW).with(SecInfoFlags::PENDING);
+const PENDING: SecInfo = SecInfo::new(PageKind::Reg, Permissions::RW).with(SecInfoFlags::PENDING);
 
 /// Executes a leaf on a page with a SECINFO that is put into the enclave first; returns RAX and RFLAGS.
 fn with_info(guest: &Guest, leaf: u64, info: &SecInfo, page: u64) -> (u64, u64) {
@@ -131,12 +130,32 @@ fn a_secinfo_that_asks_for_nonsense_is_a_general_protection_fault() {
     reserved.reserved[3] = 1;
     let cases = [
         ("reserved field", EACCEPT, reserved),
-        ("reserved flag", EACCEPT, PENDING.with(SecInfoFlags::from_bits(1 << 40))),
+        (
+            "reserved flag",
+            EACCEPT,
+            PENDING.with(SecInfoFlags::from_bits(1 << 40)),
+        ),
         ("REG and MODIFIED", EACCEPT, rw.with(SecInfoFlags::MODIFIED)),
-        ("TRIM, not MODIFIED", EACCEPT, SecInfo::new(PageKind::Trim, Permissions::EMPTY)),
-        ("SECS", EACCEPT, SecInfo::new(PageKind::Secs, Permissions::EMPTY)),
-        ("VA", EACCEPT, SecInfo::new(PageKind::Va, Permissions::EMPTY)),
-        ("W without R", EMODPE, SecInfo::new(PageKind::Reg, Permissions::W)),
+        (
+            "TRIM, not MODIFIED",
+            EACCEPT,
+            SecInfo::new(PageKind::Trim, Permissions::EMPTY),
+        ),
+        (
+            "SECS",
+            EACCEPT,
+            SecInfo::new(PageKind::Secs, Permissions::EMPTY),
+        ),
+        (
+            "VA",
+            EACCEPT,
+            SecInfo::new(PageKind::Va, Permissions::EMPTY),
+        ),
+        (
+            "W without R",
+            EMODPE,
+            SecInfo::new(PageKind::Reg, Permissions::W),
+        ),
     ];
     for (what, leaf, info) in cases {
         let guest = start(&platform);
@@ -160,7 +179,10 @@ fn code_is_written_then_restricted_then_made_executable_and_never_both() {
     // mov rsi, 77; xor edi, edi; jmp back is too much for a test: a UD2 at the right address says as much.
     guest.store(FREE, 0x0b0f);
     let jump = [guest.base + FREE, 0, 0, 0];
-    guest.enclave.restrict(pages(FREE, 1), Permissions::R).unwrap();
+    guest
+        .enclave
+        .restrict(pages(FREE, 1), Permissions::R)
+        .unwrap();
     // Before the enclave has accepted it, the restriction is in force, but the page is not executable.
     let restricted = SecInfo::new(PageKind::Reg, Permissions::R).with(SecInfoFlags::PR);
     assert_eq!(with_info(&guest, EACCEPT, &restricted, FREE).0, 0);
@@ -168,7 +190,10 @@ fn code_is_written_then_restricted_then_made_executable_and_never_both() {
     guest.store_bytes(SCRATCH, &rx.to_bytes());
     guest.leaf(EMODPE, guest.base + SCRATCH, guest.base + FREE, 0);
     let left = guest.left(0, op::JUMP, jump);
-    assert!(matches!(left, Left::Exception { vector: 6, .. }), "{left:?}");
+    assert!(
+        matches!(left, Left::Exception { vector: 6, .. }),
+        "{left:?}"
+    );
     assert_eq!(guest.saved(0).rip, guest.base + FREE);
 
     let writable_code = Permissions::W | Permissions::X;
@@ -186,7 +211,10 @@ fn a_restriction_is_in_force_at_once_and_accepted_once() {
     let guest = start(&platform);
     accepted(&guest, FREE);
     guest.store(FREE, 1);
-    guest.enclave.restrict(pages(FREE, 1), Permissions::R).unwrap();
+    guest
+        .enclave
+        .restrict(pages(FREE, 1), Permissions::R)
+        .unwrap();
     let address = guest.base + FREE;
     let left = guest.left(0, op::STORE, [address, 2, 0, 0]);
     let write_refused = Left::Exception {
@@ -203,7 +231,10 @@ fn a_restriction_that_was_not_asked_for_is_not_accepted() {
     let platform = platform(|_| ());
     let guest = start(&platform);
     accepted(&guest, FREE);
-    guest.enclave.restrict(pages(FREE, 1), Permissions::EMPTY).unwrap();
+    guest
+        .enclave
+        .restrict(pages(FREE, 1), Permissions::EMPTY)
+        .unwrap();
     let expected = SecInfo::new(PageKind::Reg, Permissions::R).with(SecInfoFlags::PR);
     let (code, _) = with_info(&guest, EACCEPT, &expected, FREE);
     assert_eq!(code, ErrorCode::PageAttributesMismatch as u64);
@@ -215,12 +246,21 @@ fn a_page_is_removed_in_three_steps_and_comes_back_empty() {
     let guest = start(&platform);
     accepted(&guest, FREE);
     guest.store(FREE, 42);
-    guest.enclave.retype(pages(FREE, 1), PageKind::Trim).unwrap();
-    assert!(matches!(guest.left(0, op::LOAD, [guest.base + FREE, 0, 0, 0]), Left::Exception { vector: 14, .. }));
+    guest
+        .enclave
+        .retype(pages(FREE, 1), PageKind::Trim)
+        .unwrap();
+    assert!(matches!(
+        guest.left(0, op::LOAD, [guest.base + FREE, 0, 0, 0]),
+        Left::Exception { vector: 14, .. }
+    ));
     guest.store(DATA + 32, 3);
     guest.handle_and_resume(0);
     let early = guest.enclave.remove(pages(FREE, 1)).unwrap_err();
-    assert!(early.to_string().contains("SGX_PAGE_NOT_MODIFIABLE"), "{early}");
+    assert!(
+        early.to_string().contains("SGX_PAGE_NOT_MODIFIABLE"),
+        "{early}"
+    );
     let trimmed = SecInfo::new(PageKind::Trim, Permissions::EMPTY).with(SecInfoFlags::MODIFIED);
     assert_eq!(with_info(&guest, EACCEPT, &trimmed, FREE).0, 0);
     guest.enclave.remove(pages(FREE, 1)).unwrap();
@@ -247,7 +287,10 @@ fn a_page_becomes_a_thread() {
     let early = guest.enclave.enter(FREE, leaf, &mut registers).unwrap_err();
     assert!(matches!(
         early,
-        BackendError::Refused { reason: Refusal::PageFault { .. }, .. }
+        BackendError::Refused {
+            reason: Refusal::PageFault { .. },
+            ..
+        }
     ));
     let thread = SecInfo::new(PageKind::Tcs, Permissions::EMPTY).with(SecInfoFlags::MODIFIED);
     assert_eq!(with_info(&guest, EACCEPT, &thread, FREE).0, 0);
@@ -260,7 +303,6 @@ fn a_page_becomes_a_thread() {
 fn a_copy_is_accepted_with_its_contents() {
     let platform = platform(|_| ());
     let guest = start(&platform);
-    // EACCEPTCOPY does not add the page by itself here: the driver's fault handler is EACCEPT's.
     let rw = SecInfo::new(PageKind::Reg, Permissions::RW);
     guest.store_bytes(SCRATCH, &rw.to_bytes());
     let arguments = [
@@ -297,13 +339,22 @@ fn changes_that_the_manual_forbids_are_refused() {
     let not_modifiable = ErrorCode::PageNotModifiable as u64;
     let cases = [
         (enclave.restrict(pages(FREE, 1), Permissions::R), 14_000),
-        (enclave.restrict(pages(TCS[0], 1), Permissions::R), not_modifiable),
+        (
+            enclave.restrict(pages(TCS[0], 1), Permissions::R),
+            not_modifiable,
+        ),
         (enclave.restrict(pages(DATA, 1), Permissions::W), 13_000),
         (enclave.restrict(pages(DATA + 1, 1), Permissions::R), 13_000),
-        (enclave.restrict(pages(DATA, u64::MAX), Permissions::R), 13_000),
+        (
+            enclave.restrict(pages(DATA, u64::MAX), Permissions::R),
+            13_000,
+        ),
         (enclave.retype(pages(FREE, 1), PageKind::Trim), 14_000),
         (enclave.retype(pages(DATA, 1), PageKind::Secs), 13_000),
-        (enclave.retype(pages(TCS[0], 1), PageKind::Tcs), not_modifiable),
+        (
+            enclave.retype(pages(TCS[0], 1), PageKind::Tcs),
+            not_modifiable,
+        ),
         (enclave.remove(pages(DATA, 1)), not_modifiable),
         (enclave.remove(pages(FREE, 1)), 14_000),
     ];
@@ -311,9 +362,17 @@ fn changes_that_the_manual_forbids_are_refused() {
         assert_eq!(code(result), expected, "case {index}");
     }
     // What is pending is not changed again.
-    enclave.retype(pages(SCRATCH + PAGE, 1), PageKind::Trim).unwrap();
-    assert_eq!(code(enclave.retype(pages(SCRATCH + PAGE, 1), PageKind::Trim)), not_modifiable);
-    assert_eq!(code(enclave.restrict(pages(SCRATCH + PAGE, 1), Permissions::R)), not_modifiable);
+    enclave
+        .retype(pages(SCRATCH + PAGE, 1), PageKind::Trim)
+        .unwrap();
+    assert_eq!(
+        code(enclave.retype(pages(SCRATCH + PAGE, 1), PageKind::Trim)),
+        not_modifiable
+    );
+    assert_eq!(
+        code(enclave.restrict(pages(SCRATCH + PAGE, 1), Permissions::R)),
+        not_modifiable
+    );
 }
 
 /// Accepting is free until memory is touched; what it costs is printed, not asserted.

@@ -56,10 +56,7 @@ fn every_register_survives_an_exception() {
     assert_eq!(saved.rflags & 1, 1, "CF");
     // XSAVE area: XMM0 lies at 160, the upper half of YMM2 at 576 + 32.
     assert_eq!(guest.load(frame(0, 0) + 160), 0x1212_1212_1212_1212);
-    assert_eq!(
-        guest.load(frame(0, 0) + 576 + 32),
-        0x1313_1313_1313_1313
-    );
+    assert_eq!(guest.load(frame(0, 0) + 576 + 32), 0x1313_1313_1313_1313);
     let (left, registers) = guest.handle_and_resume(0);
     assert_eq!(left, Left::Exited);
     assert_eq!(registers.rsi, 0, "registers that changed");
@@ -101,24 +98,14 @@ fn page_faults_are_reported_with_their_cause() {
             base + FREE + 0x128,
             USER | WRITE,
         ),
-        (
-            "write to code",
-            op::STORE,
-            base + 0x10,
-            USER | WRITE | EPCM,
-        ),
+        ("write to code", op::STORE, base + 0x10, USER | WRITE | EPCM),
         (
             "execute data",
             op::JUMP,
             base + DATA + 0x40,
             USER | FETCH | EPCM,
         ),
-        (
-            "read a TCS",
-            op::LOAD,
-            base + TCS[1] + 0x18,
-            USER | EPCM,
-        ),
+        ("read a TCS", op::LOAD, base + TCS[1] + 0x18, USER | EPCM),
         ("read address zero", op::LOAD, 0, USER),
         ("jump to address zero", op::JUMP, 0, USER | FETCH),
         ("read the last byte", op::LOAD, base + SIZE - 8, USER),

@@ -89,7 +89,10 @@ fn a_request_while_the_thread_is_outside_is_honoured_at_its_next_entry() {
     assert_eq!(left.unwrap(), Left::Exited);
     assert_eq!(registers.rsi, 9);
     // And at a resumption, just the same.
-    assert!(matches!(guest.left(0, op::UD2, [3, 0, 0, 0]), Left::Exception { .. }));
+    assert!(matches!(
+        guest.left(0, op::UD2, [3, 0, 0, 0]),
+        Left::Exception { .. }
+    ));
     let before = guest.saved(0);
     guest.enclave.interrupt(TCS[0]);
     let left = guest.enter(0, Leaf::Resume, &mut registers);
@@ -127,7 +130,11 @@ fn interruptions_at_any_moment_are_neither_lost_nor_harmful() {
             requests
         });
         for round in 0..ROUNDS {
-            let operation = if round % 2 == 0 { op::NOTHING } else { op::LEAF };
+            let operation = if round % 2 == 0 {
+                op::NOTHING
+            } else {
+                op::LEAF
+            };
             // Leaf 6 (EMODPE) on the thread's own data, asking for what it has.
             let info = guest.base + DATA + 0x800;
             let mut registers = Registers {
@@ -187,7 +194,10 @@ fn many_enclaves_run_at_once() {
             scope.spawn(move || {
                 let guest = start(platform);
                 for round in 0..200 {
-                    assert_eq!(guest.call(0, op::NOTHING, [index, round, 0, 0]), (index, round));
+                    assert_eq!(
+                        guest.call(0, op::NOTHING, [index, round, 0, 0]),
+                        (index, round)
+                    );
                     assert!(matches!(
                         guest.left(0, op::UD2, [round, 0, 0, 0]),
                         Left::Exception { vector: 6, .. }

@@ -12,3 +12,4 @@ mod interrupts;
 mod lifetime;
 mod support;
 mod transitions;
+mod vectors;

@@ -138,16 +138,20 @@ pub(super) fn start_with(
     fill(&mut *build).unwrap();
     let mut sigstruct = statement(secs);
     sign(&mut sigstruct);
-    let enclave = build.initialise(&signed(sigstruct)).unwrap();
-    let guest = Guest {
-        base: enclave.base(),
-        enclave,
-    };
-    guest.relocate();
-    guest
+    Guest::adopt(build.initialise(&signed(sigstruct)).unwrap())
 }
 
 impl Guest {
+    /// Takes over an enclave that was filled by [`fill`].
+    pub(super) fn adopt(enclave: Arc<dyn Enclave>) -> Self {
+        let guest = Self {
+            base: enclave.base(),
+            enclave,
+        };
+        guest.relocate();
+        guest
+    }
+
     /// Calls an operation and expects it to come back by EEXIT.
     pub(super) fn call(&self, thread: usize, op: u64, arguments: [u64; 4]) -> (u64, u64) {
         let mut registers = arguments_of(op, arguments);
