@@ -1,2 +1,3 @@
 //! Empty: see the manifest.
 #![no_std]
+#![forbid(unsafe_code)]
