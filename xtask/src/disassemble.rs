@@ -299,7 +299,8 @@ mod tests {
             bytes: &[0xb8, 0, 0, 0, 0],
             address: 0x1000,
         };
-        assert!(code.check(&functions, &mut Vec::new()).is_err());
+        code.check(&functions, &mut Vec::new())
+            .expect_err("f lies inside mov");
     }
 
     /// An ELF file with one executable segment and no symbols.
