@@ -1,4 +1,8 @@
 //! The enclave's and the threads' control structures: SECS, TCS, ATTRIBUTES, MISCSELECT.
+//!
+//! SECS and TCS fill a page each, and whoever hands them to the processor puts them into one. The types here do not ask
+//! for a page's alignment: with it, rustc 1.95 (LLVM 22) miscompiles functions that keep one on the stack, when the stack
+//! is probed page by page and the prologue is moved behind an early return (the frame is neither saved nor aligned).
 
 use super::Digest;
 
@@ -57,7 +61,7 @@ impl Attributes {
 
 structure! {
     /// SECS: the enclave's control structure. Manual, "SGX Enclave Control Structure (SECS)".
-    Secs: size 4096, align 4096 {
+    Secs: size 4096, align 8 {
         /// Length of the address range, a power of two.
         0 size: u64,
         /// Address of the first byte, a multiple of `size`.
@@ -107,7 +111,7 @@ bits! {
 
 structure! {
     /// TCS: a thread's control structure. Manual, "Thread Control Structure (TCS)".
-    Tcs: size 4096, align 4096 {
+    Tcs: size 4096, align 8 {
         /// STAGE: the processor's own (busy or not). Zero at EADD.
         0 stage: u64,
         /// Flags.

@@ -15,7 +15,8 @@
 //!
 //! Every structure is plain data without hidden padding. Its position in memory and its byte image agree: the compiler
 //! checks size, alignment and the offset of each field against the manual's table. Where the manual asks for a larger
-//! alignment than the length allows, [`Align16`], [`Align128`] and [`Align512`] supply it.
+//! alignment than the length allows, [`Align16`], [`Align128`] and [`Align512`] supply it; a page's alignment is up to
+//! whoever has the page (see [`control`]).
 
 #[macro_use]
 mod wire;
