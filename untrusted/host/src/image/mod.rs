@@ -61,6 +61,7 @@ impl Image {
     }
 
     /// The same with its measurement already known.
+    #[cfg(feature = "bundled-image")]
     pub(crate) fn with_mrenclave(self, mrenclave: Digest) -> Self {
         Self {
             mrenclave: mrenclave.into(),
