@@ -6,6 +6,7 @@
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,24 +46,31 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     Ok(nested::image(&target))
 }
 
-/// Has Cargo run this script again when a file changes that the image is made of. Build output below a package does
-/// not count.
+/// Has Cargo run this script again when a file changes that the image is made of. Build output and tests below a
+/// package do not count.
 fn watch(root: &Path) -> Result<(), Box<dyn Error>> {
-    println!(
-        "cargo::rerun-if-changed={}",
-        root.join("rust-toolchain.toml").display()
-    );
+    let mut paths = vec![root.join("rust-toolchain.toml")];
     for side in ["shared", "trusted"] {
-        for package in fs::read_dir(root.join(side))? {
-            for entry in fs::read_dir(package?.path())? {
-                let entry = entry?;
-                if entry.file_name() != "target" {
-                    println!("cargo::rerun-if-changed={}", entry.path().display());
-                }
+        for package in children(&root.join(side))? {
+            if package.is_dir() {
+                paths.extend(children(&package)?);
             }
         }
     }
+    paths.retain(|path| !path.ends_with("target") && !path.ends_with("tests"));
+    for path in paths {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
     Ok(())
+}
+
+fn children(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let list = || {
+        fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<io::Result<_>>()
+    };
+    list().map_err(|error| format!("{}: {error}", folder.display()).into())
 }
 
 /// A target folder beside the caller's profiles (`target/debug/build/twine-…/out` becomes `target/enclave`), so that
