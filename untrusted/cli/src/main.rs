@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{compile, completions, doctor, run};
+use crate::command::{compile, completions, doctor, image, measure, run};
 use crate::exit::Code;
 
 /// Runs WebAssembly programs inside SGX enclaves
@@ -29,6 +29,8 @@ struct Cli {
 enum Command {
     Run(run::Arguments),
     Compile(compile::Arguments),
+    Measure(measure::Arguments),
+    Image(image::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
 }
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),
+        Command::Measure(arguments) => arguments.run(),
+        Command::Image(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(command_line()),
     };

@@ -1,6 +1,33 @@
-//! The commands, one file for each.
+//! The commands, one file for each, and what several of them need.
+
+use std::path::Path;
 
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod image;
+pub(crate) mod measure;
 pub(crate) mod run;
+
+/// Whether a file is a launch document; else it is a module.
+fn is_document(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
+/// Bytes as everybody compares them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_extension_makes_a_launch_document() {
+        assert!(is_document(Path::new("dir.wasm/app.toml")));
+        assert!(!is_document(Path::new("app.toml.wasm")));
+        assert!(!is_document(Path::new("toml")));
+    }
+}

@@ -15,6 +15,7 @@ use twine::launch::{Identity, Launch};
 use twine::module::Module;
 use twine::{BackendChoice, Error, Outcome, Runtime};
 
+use super::{hex, is_document};
 use crate::exit::{self, Blame, Code};
 use crate::units;
 
@@ -175,15 +176,6 @@ fn log_identity(identity: &Identity) {
     log::info!("wasm       {}", identity.module.wasm_sha256);
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn is_document(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "toml")
-}
-
 /// The module's file beside a launch document: the same name, and an extension of a module.
 fn module_beside(document: &Path) -> Result<PathBuf> {
     let candidates = ["twasm", "wasm", "wat"].map(|extension| document.with_extension(extension));
@@ -246,12 +238,5 @@ mod tests {
                 .unwrap_err()
                 .contains("no such variable")
         );
-    }
-
-    #[test]
-    fn only_the_extension_makes_a_launch_document() {
-        assert!(is_document(Path::new("dir.wasm/app.toml")));
-        assert!(!is_document(Path::new("app.toml.wasm")));
-        assert!(!is_document(Path::new("toml")));
     }
 }

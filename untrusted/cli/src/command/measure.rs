@@ -1,0 +1,177 @@
+//! `twine measure`: who a program is, as a quote would show it.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+use twine::abi::sgx::{AttributeFlags, Attributes, Sigstruct};
+use twine::document::{LaunchDocument, ModuleIdentity};
+use twine::launch::Launch;
+use twine::launch::create::{Configuration, Debugging};
+use twine::sign::Certificate;
+use twine::{BackendChoice, Error, Runtime};
+
+use super::hex;
+
+/// Show the identity of a program, or of the runtime alone
+///
+/// MRENCLAVE is the runtime, the same for every program and on every machine. CONFIGID and CONFIGSVN are the program:
+/// the hash of its launch document, and the version in it. A module without a launch document is measured with the
+/// document that `twine run` would write for it without further options.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// A launch document (.toml), or a module
+    file: Option<PathBuf>,
+    /// Measure a debug launch
+    #[arg(long)]
+    debug: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let runtime = Runtime::builder()
+            .backend(BackendChoice::Emulator)
+            .build()?;
+        let program = match &self.file {
+            Some(path) => Some(self.program(&runtime, path)?),
+            None => None,
+        };
+        let identity = Identity {
+            certificate: runtime.certificate(self.debugging())?,
+            program,
+        };
+        let text = if self.json {
+            format!("{:#}\n", identity.as_json())
+        } else {
+            identity.as_text()
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    const fn debugging(&self) -> Debugging {
+        if self.debug {
+            Debugging::Allowed
+        } else {
+            Debugging::Forbidden
+        }
+    }
+
+    fn program(&self, runtime: &Runtime, path: &Path) -> Result<Program> {
+        let (bytes, document) = if super::is_document(path) {
+            let bytes = fs::read(path).map_err(|source| Error::File {
+                path: path.to_owned(),
+                source,
+            })?;
+            let document = LaunchDocument::parse(&bytes).map_err(Error::from)?;
+            (bytes, document)
+        } else {
+            let module = runtime.load(path)?;
+            let launch = Launch::new(runtime, &module);
+            (launch.document_bytes()?, launch.document()?)
+        };
+        let svn = document.application.version;
+        Ok(Program {
+            configuration: Configuration::of(&bytes, svn, self.debugging()),
+            module: document.module.clone(),
+        })
+    }
+}
+
+/// The runtime, and the program if there is one.
+struct Identity<'a> {
+    certificate: &'a Certificate,
+    program: Option<Program>,
+}
+
+struct Program {
+    configuration: Configuration,
+    module: ModuleIdentity,
+}
+
+impl Identity<'_> {
+    fn as_text(&self) -> String {
+        let sigstruct = self.certificate.sigstruct();
+        let attributes = attributes(sigstruct);
+        let mut lines = vec![
+            ("MRENCLAVE", hex(&sigstruct.enclave_hash)),
+            ("MRSIGNER", hex(&self.certificate.mrsigner())),
+            ("ISVPRODID", sigstruct.isv_prod_id.to_string()),
+            ("ISVSVN", sigstruct.isv_svn.to_string()),
+            ("FLAGS", flags(attributes.flags)),
+            ("XFRM", format!("{:#x}", attributes.xfrm)),
+        ];
+        if let Some(Program {
+            configuration,
+            module,
+        }) = &self.program
+        {
+            lines.extend([
+                ("CONFIGID", hex(&configuration.id)),
+                ("CONFIGSVN", configuration.svn.to_string()),
+                ("module", module.sha256.to_string()),
+                ("wasm", module.wasm_sha256.to_string()),
+                ("engine", module.engine.clone()),
+            ]);
+        }
+        let line = |(name, value): &(&str, String)| format!("{name:10} {value}\n");
+        lines.iter().map(line).collect()
+    }
+
+    fn as_json(&self) -> Value {
+        let sigstruct = self.certificate.sigstruct();
+        let attributes = attributes(sigstruct);
+        let mut json = json!({
+            "mrenclave": hex(&sigstruct.enclave_hash),
+            "mrsigner": hex(&self.certificate.mrsigner()),
+            "isv_prod_id": sigstruct.isv_prod_id,
+            "isv_svn": sigstruct.isv_svn,
+            "isv_ext_prod_id": hex(&sigstruct.isv_ext_prod_id),
+            "isv_family_id": hex(&sigstruct.isv_family_id),
+            "attributes": { "flags": attributes.flags.bits(), "xfrm": attributes.xfrm },
+            "misc_select": sigstruct.misc_select.bits(),
+        });
+        if let Some(Program {
+            configuration,
+            module,
+        }) = &self.program
+        {
+            json["config_id"] = hex(&configuration.id).into();
+            json["config_svn"] = configuration.svn.into();
+            json["module"] = json!({
+                "sha256": module.sha256.to_string(),
+                "wasm_sha256": module.wasm_sha256.to_string(),
+                "engine": module.engine,
+            });
+        }
+        json
+    }
+}
+
+/// ATTRIBUTES as a report shows them: EINIT has set INIT.
+fn attributes(sigstruct: &Sigstruct) -> Attributes {
+    Attributes {
+        flags: sigstruct.attributes.flags | AttributeFlags::INIT,
+        ..sigstruct.attributes
+    }
+}
+
+/// The flags by name.
+fn flags(flags: AttributeFlags) -> String {
+    let names = [
+        (AttributeFlags::INIT, "INIT"),
+        (AttributeFlags::DEBUG, "DEBUG"),
+        (AttributeFlags::MODE64BIT, "MODE64BIT"),
+        (AttributeFlags::KSS, "KSS"),
+    ];
+    let set = names.iter().filter(|(flag, _)| flags.contains(*flag));
+    let names: Vec<_> = set.map(|(_, name)| *name).collect();
+    format!("{:#x} ({})", flags.bits(), names.join(", "))
+}
