@@ -35,10 +35,14 @@ use super::{
 
 pub use audit::{Audit, AuditEvent, AuditedPage};
 pub use costs::Costs;
-pub use machine::instance::Rebinding;
+pub use machine::building::Rebinding;
 
 use machine::instance::Instance;
 use model::Processor;
+
+/// The page length as a length in memory.
+const PAGE_BYTES: usize = 4096;
+const _: () = assert!(PAGE_BYTES as u64 == twine_abi::layout::PAGE_LEN);
 
 /// How to emulate.
 #[derive(Clone, Debug, Default)]

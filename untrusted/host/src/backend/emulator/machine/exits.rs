@@ -9,7 +9,8 @@ use std::io;
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{ExInfo, ExitInfo, ExitKind, GprSgx, MiscSelect, Permissions, vector};
 
-use crate::backend::emulator::model::{Model, xsave_len};
+use crate::backend::emulator::PAGE_BYTES;
+use crate::backend::emulator::model::{Model, is_canonical, xsave_len};
 use crate::backend::{BackendError, Left, Refusal};
 
 use super::context::{Context, MXCSR_INITIAL, XSAVE_HEADER, XSAVE_MXCSR, pick};
@@ -73,10 +74,10 @@ pub(super) fn save(
     let gprs_at = frame + len - GprSgx::LEN as u64;
     let exinfo_at = gprs_at - ExInfo::LEN as u64;
 
-    let has_exinfo = model.secs().misc_select.contains(MiscSelect::EXINFO);
+    let misc = model.secs().misc_select;
     context.gprs.ursp = context.presented;
     context.gprs.urbp = context.presented;
-    context.gprs.exit_info = exit_info(cause, has_exinfo);
+    context.gprs.exit_info = exit_info(cause, misc);
     context.gprs.reserved = [0; 3];
     context.gprs.aex_notify = 0;
     context.gprs.fs_base = context.entered.fs_base;
@@ -84,7 +85,7 @@ pub(super) fn save(
     let (xsave, _) = context.xsave.split_at(xsave_len(context.xfrm));
     // SAFETY: reach_frame made every page of the frame writable, and the lock keeps it so.
     unsafe { instance.range.write(frame, xsave) };
-    if let (true, Some(exinfo)) = (has_exinfo, exinfo(cause)) {
+    if let Some(exinfo) = exinfo(cause, misc) {
         // SAFETY: as above.
         unsafe { instance.range.write(exinfo_at, &exinfo.to_bytes()) };
     }
@@ -105,7 +106,7 @@ fn reach_frame(range: &Range, model: &mut Model, frame: u64, len: u64) -> Result
 }
 
 /// EXITINFO, with the manual's rules on what is reported.
-fn exit_info(cause: Cause, has_exinfo: bool) -> ExitInfo {
+fn exit_info(cause: Cause, misc: MiscSelect) -> ExitInfo {
     let Cause::Exception(exception) = cause else {
         return ExitInfo::EMPTY;
     };
@@ -118,18 +119,21 @@ fn exit_info(cause: Cause, has_exinfo: bool) -> ExitInfo {
         | vector::MF
         | vector::AC
         | vector::XM => ExitInfo::new(exception.vector, ExitKind::Hardware),
-        vector::PF | vector::GP if has_exinfo => {
+        vector::PF | vector::GP if misc.contains(MiscSelect::EXINFO) => {
             ExitInfo::new(exception.vector, ExitKind::Hardware)
         }
         _ => ExitInfo::EMPTY,
     }
 }
 
-/// EXINFO, for the two exceptions that have one.
-fn exinfo(cause: Cause) -> Option<ExInfo> {
+/// EXINFO, for the two exceptions that have one, if it was asked for.
+fn exinfo(cause: Cause, misc: MiscSelect) -> Option<ExInfo> {
     let Cause::Exception(exception) = cause else {
         return None;
     };
+    if !misc.contains(MiscSelect::EXINFO) {
+        return None;
+    }
     let address = match exception.vector {
         vector::PF => exception.address,
         vector::GP => 0,
@@ -147,8 +151,8 @@ fn exinfo(cause: Cause) -> Option<ExInfo> {
 const RFLAGS_RESUMED: u64 = 0x0025_0cd5;
 /// Flags that are always set: the second bit by definition, and IF in a user program.
 const RFLAGS_FIXED: u64 = 0x202;
-/// Bits that MXCSR has.
-const MXCSR_BITS: u32 = 0x0002_ffff;
+/// Bits that MXCSR has on every processor.
+const MXCSR_BITS: u32 = 0xffff;
 
 /// Loads the state in the frame of `context.entered` into the context, as ERESUME does.
 ///
@@ -205,11 +209,6 @@ fn check_xsave(area: &[u8], xfrm: u64) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether bits 63 to 47 are equal.
-pub(super) fn is_canonical(address: u64) -> bool {
-    matches!(address >> 47, 0 | 0x1_ffff)
-}
-
 fn refused(rule: &'static str) -> BackendError {
     BackendError::Refused {
         leaf: "ERESUME",
@@ -223,8 +222,5 @@ pub(super) fn os(source: io::Error) -> BackendError {
         source,
     }
 }
-
-/// The page length as a step.
-const PAGE_BYTES: usize = PAGE_LEN as usize;
 
 const _: () = assert!(MXCSR_INITIAL & !MXCSR_BITS == 0);

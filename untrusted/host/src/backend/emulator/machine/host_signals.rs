@@ -6,12 +6,13 @@
 //!
 //! Wrapped is what has a handler when an enclave is created; limits are in `docs/emulator.md`.
 
+use super::chain;
 use super::context::Context;
 use super::cpu;
 use super::exits::{self, Cause};
 use super::frame::{Decoy, Frame};
 use super::instance::Instance;
-use super::signals::{self, Place, Wild};
+use super::place::{self, Place, Wild};
 use super::switch::LEFT_OTHERWISE;
 
 /// Handler of signals that have a handler of the host's.
@@ -22,8 +23,8 @@ pub(super) extern "C" fn on_host_signal(
 ) {
     // SAFETY: the kernel's argument; used here only until the handler returns or passes it on.
     let mut frame = unsafe { Frame::new(ucontext) };
-    let Place::Inside(context) = signals::place(&frame, Wild::DoesNotCount) else {
-        return signals::chain(signal, info, ucontext);
+    let Place::Inside(context) = place::find(&frame, Wild::DoesNotCount) else {
+        return chain::pass_on(signal, info, ucontext);
     };
     // SAFETY: the thread is inside, so nobody uses its context.
     let context = unsafe { &mut *context };
@@ -61,6 +62,6 @@ fn run_outside(
     let inside = cpu::gs_base();
     cpu::set_gs_base(context.host_gs_base);
     let mut decoy = Decoy::new(frame, context);
-    signals::chain(signal, info, decoy.as_ptr());
+    chain::pass_on(signal, info, decoy.as_ptr());
     cpu::set_gs_base(inside);
 }

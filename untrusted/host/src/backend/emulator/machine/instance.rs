@@ -8,20 +8,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use twine_abi::layout::PAGE_LEN;
-use twine_abi::sgx::{GprSgx, PageKind, Permissions, SecInfo, Secs, Sigstruct};
+use twine_abi::sgx::{GprSgx, Secs};
 
 use crate::backend::emulator::audit::Audit;
 use crate::backend::emulator::costs::{Costs, charge};
 use crate::backend::emulator::model::{Entered, Model, Processor};
-use crate::backend::{BackendError, Leaf, Left, Measure, PageRange, Refusal, Registers};
+use crate::backend::{BackendError, Leaf, Left, Refusal, Registers};
 
 use super::context::{Context, Slot};
 use super::exits::{self, Cause};
-use super::mirror;
 use super::range::Range;
 use super::switch::{self, LEFT_BY_EXIT, NOT_ENTERED};
-use super::{cpu, rebind, signals, thread};
+use super::{cpu, signals, thread};
 
 /// An enclave, from ECREATE on.
 #[derive(Debug)]
@@ -31,7 +29,7 @@ pub(in crate::backend::emulator) struct Instance {
     audit: Option<Arc<Audit>>,
     state: Mutex<State>,
     /// End of the pages added so far, as an offset.
-    end: u64,
+    pub(super) end: u64,
 }
 
 /// What the lock protects.
@@ -79,75 +77,6 @@ impl Instance {
             state: Mutex::new(State { model, seats }),
             end: 0,
         })
-    }
-
-    /// EADD and EEXTEND for whole pages.
-    pub(in crate::backend::emulator) fn add_pages(
-        &mut self,
-        offset: u64,
-        bytes: &[u8],
-        info: &SecInfo,
-        measure: Measure,
-    ) -> Result<(), BackendError> {
-        let (pages, rest) = bytes.as_chunks::<PAGE_BYTES>();
-        if !rest.is_empty() || !offset.is_multiple_of(PAGE_LEN) {
-            let reason = Refusal::GeneralProtection("pages are added as a whole");
-            return Err(refused("EADD")(reason));
-        }
-        let mut state = self.lock();
-        for (place, page) in (offset..).step_by(PAGE_BYTES).zip(pages) {
-            state
-                .model
-                .add(place, page, info, measure)
-                .map_err(refused("EADD"))?;
-            self.note(&state.model, place, "EADD");
-        }
-        self.fill(&mut state.model, offset, pages)
-            .map_err(exits::os)?;
-        drop(state);
-        self.end = self.end.max(offset + bytes.len() as u64);
-        Ok(())
-    }
-
-    /// Puts the contents of added pages into memory and grants what the EPCM allows. A page of zeros needs no contents,
-    /// and a TCS has none that anybody could read.
-    fn fill(&self, model: &mut Model, offset: u64, pages: &[[u8; PAGE_BYTES]]) -> io::Result<()> {
-        let len = (pages.len() * PAGE_BYTES) as u64;
-        let is_thread = model
-            .page(offset)
-            .is_none_or(|page| page.kind == PageKind::Tcs);
-        if is_thread {
-            return Ok(());
-        }
-        self.range.protect(offset, len, Permissions::RW)?;
-        for (place, page) in (offset..).step_by(PAGE_BYTES).zip(pages) {
-            if page.iter().any(|&byte| byte != 0) {
-                // SAFETY: made writable just now; the enclave is being built, so no thread is inside.
-                unsafe { self.range.patch(self.range.base() + place, page) };
-            }
-            if let Some(page) = model.page_mut(place) {
-                page.granted = page.reachable();
-            }
-        }
-        let permissions = model
-            .page(offset)
-            .map_or(Permissions::EMPTY, |page| page.granted);
-        self.range.protect(offset, len, permissions)
-    }
-
-    /// EINIT; afterwards the image's ENCLU sites are rebound if `rebinding` says so.
-    pub(in crate::backend::emulator) fn initialise(
-        &mut self,
-        sigstruct: &Sigstruct,
-        rebinding: Rebinding,
-    ) -> Result<(), BackendError> {
-        let mut state = self.lock();
-        state.model.init(sigstruct).map_err(refused("EINIT"))?;
-        if rebinding == Rebinding::Jumps {
-            rebind::rebind(&self.range, &state.model, 0, self.end)
-                .map_err(os("rebinding ENCLU sites"))?;
-        }
-        Ok(())
     }
 
     pub(in crate::backend::emulator) fn base(&self) -> u64 {
@@ -352,102 +281,14 @@ impl Instance {
             signals::interrupt(thread);
         }
     }
-
-    /// EMODPR for a range of pages.
-    pub(in crate::backend::emulator) fn restrict(
-        &self,
-        pages: PageRange,
-        permissions: Permissions,
-    ) -> Result<(), BackendError> {
-        self.manage(pages, "EMODPR", |model, offset| {
-            model.restrict(offset, permissions)
-        })
-    }
-
-    /// EMODT for a range of pages.
-    pub(in crate::backend::emulator) fn retype(
-        &self,
-        pages: PageRange,
-        kind: PageKind,
-    ) -> Result<(), BackendError> {
-        self.manage(pages, "EMODT", |model, offset| model.retype(offset, kind))
-    }
-
-    /// EREMOVE for a range of pages.
-    pub(in crate::backend::emulator) fn remove(
-        &self,
-        pages: PageRange,
-    ) -> Result<(), BackendError> {
-        self.manage(pages, "EREMOVE", Model::remove)
-    }
-
-    /// Does something to each page of a range, in order, until one is refused; what is done stays done, as with the
-    /// driver. The page tables follow before this returns.
-    fn manage(
-        &self,
-        pages: PageRange,
-        leaf: &'static str,
-        change: impl Fn(&mut Model, u64) -> Result<(), Refusal>,
-    ) -> Result<(), BackendError> {
-        let mut state = self.lock();
-        let model = &mut state.model;
-        let in_range = pages
-            .count
-            .checked_mul(PAGE_LEN)
-            .and_then(|len| len.checked_add(pages.offset))
-            .is_some_and(|end| end <= model.secs().size);
-        if !in_range || !pages.offset.is_multiple_of(PAGE_LEN) {
-            let rule = "the pages are misaligned or outside the enclave";
-            return Err(refused(leaf)(Refusal::GeneralProtection(rule)));
-        }
-        let mut done = 0;
-        let mut result = Ok(());
-        while done < pages.count && result.is_ok() {
-            let offset = pages.offset + done * PAGE_LEN;
-            result = change(model, offset).map_err(refused(leaf));
-            if result.is_ok() {
-                self.note(model, offset, leaf);
-                done += 1;
-            }
-        }
-        let changed = PageRange {
-            count: done,
-            ..pages
-        };
-        self.follow(model, changed).map_err(exits::os)?;
-        result
-    }
-
-    /// Takes away what is no longer allowed, and the memory behind pages that are no more.
-    fn follow(&self, model: &mut Model, pages: PageRange) -> io::Result<()> {
-        mirror::revoke(&self.range, model, pages)?;
-        let is_gone = pages.count > 0 && model.page(pages.offset).is_none();
-        if is_gone {
-            self.range.discard(pages.offset, pages.count * PAGE_LEN)?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether the image's ENCLU sites are turned into jumps.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Rebinding {
-    /// Yes, where the image has left room for it.
-    #[default]
-    Jumps,
-    /// No: every ENCLU traps.
-    Traps,
 }
 
 /// Names the instruction that was refused.
-fn refused(leaf: &'static str) -> impl Fn(Refusal) -> BackendError {
+pub(super) fn refused(leaf: &'static str) -> impl Fn(Refusal) -> BackendError {
     move |reason| BackendError::Refused { leaf, reason }
 }
 
 /// Names what the operating system failed at.
-fn os(what: &'static str) -> impl Fn(io::Error) -> BackendError {
+pub(super) fn os(what: &'static str) -> impl Fn(io::Error) -> BackendError {
     move |source| BackendError::Os { what, source }
 }
-
-/// The page length as a number of bytes.
-const PAGE_BYTES: usize = PAGE_LEN as usize;

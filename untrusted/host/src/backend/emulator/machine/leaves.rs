@@ -13,8 +13,9 @@ use twine_abi::sgx::{
 };
 
 use crate::backend::Refusal;
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::emulator::costs::{Costs, charge};
-use crate::backend::emulator::model::{Accepted, Access, Model};
+use crate::backend::emulator::model::{Accepted, Access, Model, is_canonical};
 
 use super::context::Context;
 use super::exits::{self, Cause, Exception};
@@ -23,7 +24,7 @@ use super::mirror::{self, Reach};
 use super::range::Range;
 
 /// Length of a rebound ENCLU site: the instruction and the two bytes after it.
-pub(super) const SITE_LEN: u64 = 5;
+pub(super) const SITE_LEN: usize = 5;
 
 /// How a leaf ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,7 +61,7 @@ pub(super) extern "C" fn from_gate(context: *mut Context) -> u32 {
     let context = unsafe { &mut *context };
     let site = context.instance().range.base() + u64::from(context.site);
     context.gprs.rip = site;
-    match step(context, site + SITE_LEN) {
+    match step(context, site + SITE_LEN as u64) {
         Step::Inside => 0,
         Step::Exit | Step::Left => 1,
     }
@@ -140,7 +141,7 @@ fn execute(instance: &Instance, gprs: &mut GprSgx) -> (Result<Step, Trouble>, Du
 }
 
 fn exit(gprs: &GprSgx) -> Result<Step, Trouble> {
-    if exits::is_canonical(gprs.rbx) {
+    if is_canonical(gprs.rbx) {
         Ok(Step::Exit)
     } else {
         Err(Refusal::GeneralProtection("EEXIT: RBX is not canonical").into())
@@ -240,9 +241,6 @@ fn halves(value: u64) -> [u32; 2] {
         u32::from_le_bytes([e, f, g, h]),
     ]
 }
-
-/// The page length as a number of bytes.
-const PAGE_BYTES: usize = PAGE_LEN as usize;
 
 /// The enclave's memory under the lock: what the EPCM allows and the page tables grant stays so while this exists.
 struct Memory<'a> {

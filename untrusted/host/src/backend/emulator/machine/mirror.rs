@@ -10,6 +10,7 @@ use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::Permissions;
 
 use crate::backend::PageRange;
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::emulator::model::Model;
 
 use super::range::Range;
@@ -106,6 +107,3 @@ fn set(
     }
     Ok(())
 }
-
-/// The page length as a step.
-const PAGE_BYTES: usize = PAGE_LEN as usize;

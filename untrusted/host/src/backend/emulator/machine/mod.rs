@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`instance`] | one enclave: its address range, its state machine, who is inside; going in |
+//! | [`building`], [`managing`] | its pages, before and after EINIT |
 //! | [`range`] | the address range as memory |
 //! | [`mirror`] | page tables that follow the EPCM |
 //! | [`context`] | the state of a thread that is inside |
@@ -11,6 +12,8 @@
 //! | [`exits`] | asynchronous exit and ERESUME: the SSA frame |
 //! | [`rebind`] | ENCLU sites turned into jumps |
 //! | [`signals`] | the handlers that make faults asynchronous exits |
+//! | [`place`] | where a signal found the thread |
+//! | [`chain`] | whoever had the handler before |
 //! | [`frame`] | registers in a signal frame |
 //! | [`host_signals`] | handlers of the host's own, wrapped |
 //! | [`thread`] | the alternate signal stack |
@@ -21,16 +24,20 @@
     reason = "an emulator of a processor handles raw memory, registers and signal frames"
 )]
 
+pub(super) mod building;
 pub(super) mod instance;
 pub(super) mod range;
 
+mod chain;
 mod context;
 mod cpu;
 mod exits;
 mod frame;
 mod host_signals;
 mod leaves;
+mod managing;
 mod mirror;
+mod place;
 mod rebind;
 mod signals;
 mod switch;

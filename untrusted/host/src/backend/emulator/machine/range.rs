@@ -196,8 +196,7 @@ impl Drop for Range {
 
 /// A number of bytes or an address as the machine counts.
 fn address(value: u64) -> usize {
-    const { assert!(usize::BITS == 64, "SGX in 64-bit mode") };
-    value as usize
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 fn reserve_at(start: u64, len: u64) -> io::Result<()> {

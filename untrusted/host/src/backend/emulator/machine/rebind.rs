@@ -21,6 +21,7 @@ use std::mem::offset_of;
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::Permissions;
 
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::emulator::model::Model;
 
 use super::context::Context;
@@ -37,7 +38,7 @@ const TRAMPOLINE_LEN: usize = 40;
 /// Bytes at the start of the trampoline page: the address of the gate.
 const GATE_LEN: usize = 8;
 /// Most sites that can be rebound: as many trampolines as fit into the page.
-const SITES_MAX: usize = (PAGE_LEN as usize - GATE_LEN) / TRAMPOLINE_LEN;
+const SITES_MAX: usize = (PAGE_BYTES - GATE_LEN) / TRAMPOLINE_LEN;
 
 /// Rebinds all sites in the executable pages from `first` to `end` (offsets from the base). No thread is inside.
 ///
@@ -58,13 +59,13 @@ pub(super) fn rebind(range: &Range, model: &Model, first: u64, end: u64) -> io::
     trampolines.install(range)
 }
 
-/// The executable pages from `page` on that all have the same permissions.
+/// The run of code from `page` on: pages that can be read and executed, and not written.
 fn executable_run(model: &Model, page: u64, end: u64) -> std::ops::Range<u64> {
     let code = |offset: u64| {
         model
             .page(offset)
             .map(|page| page.granted)
-            .filter(|granted| granted.contains(Permissions::RX))
+            .filter(|granted| *granted == Permissions::RX)
     };
     let granted = code(page);
     let mut stop = page;
@@ -83,7 +84,7 @@ fn rebind_run(
     let mut code = vec![0; usize::try_from(len).map_err(io::Error::other)?];
     // SAFETY: the pages of the run are granted for reading.
     unsafe { range.read(run.start, &mut code) };
-    let jumps: Vec<(u64, [u8; SITE_LEN as usize])> = sites(&code)
+    let jumps: Vec<(u64, [u8; SITE_LEN])> = sites(&code)
         .filter_map(|site| {
             let offset = run.start + site as u64;
             Some((range.base() + offset, trampolines.add(offset)?))
@@ -134,12 +135,12 @@ impl Trampolines {
     }
 
     /// Writes a trampoline for the site and returns the jump to it; `None` if that is not possible.
-    fn add(&mut self, site: u64) -> Option<[u8; SITE_LEN as usize]> {
+    fn add(&mut self, site: u64) -> Option<[u8; SITE_LEN]> {
         if self.count == SITES_MAX {
             return None;
         }
         let start = self.page + self.code.len() as u64;
-        let site_end = self.base + site + SITE_LEN;
+        let site_end = self.base + site + SITE_LEN as u64;
         let distance = i32::try_from(start.cast_signed() - site_end.cast_signed()).ok()?;
         let code = self.trampoline(u32::try_from(site).ok()?)?;
         self.code.extend_from_slice(&code);

@@ -12,12 +12,13 @@
 use std::io;
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{FaultCode, Permissions, vector};
 
+use super::chain::{self, Handler, Origin, is_handler, origin};
 use super::context::Context;
 use super::exits::{self, Cause, Exception};
 use super::frame::Frame;
@@ -25,8 +26,9 @@ use super::host_signals;
 use super::instance::Instance;
 use super::leaves::{self, Step};
 use super::mirror::{self, Reach};
+use super::place::{self, Place, Wild};
 use super::rebind::ENCLU;
-use super::switch::{self, LEFT_BY_EXIT, LEFT_OTHERWISE};
+use super::switch::{LEFT_BY_EXIT, LEFT_OTHERWISE};
 
 /// Signals that the kernel makes of exceptions.
 const FAULTS: [libc::c_int; 5] = [
@@ -37,27 +39,8 @@ const FAULTS: [libc::c_int; 5] = [
     libc::SIGTRAP,
 ];
 
-/// Highest signal number.
-const SIGNALS: usize = 65;
-
-/// What was installed for each signal before us: handler (zero: the default, one: ignore) and flags.
-struct Previous {
-    handler: AtomicUsize,
-    flags: AtomicI32,
-}
-
-static PREVIOUS: [Previous; SIGNALS] = [const {
-    Previous {
-        handler: AtomicUsize::new(libc::SIG_DFL),
-        flags: AtomicI32::new(0),
-    }
-}; SIGNALS];
-
 /// The real-time signal that interrupts a thread; zero until it has been chosen.
 static INTERRUPT: AtomicI32 = AtomicI32::new(0);
-
-/// A signal handler with all three arguments.
-type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
 /// Installs the handlers, or puts them back if somebody has replaced them, and wraps the host's own.
 ///
@@ -98,28 +81,15 @@ fn free_signal() -> io::Result<libc::c_int> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no real-time signal is free"))
 }
 
-fn is_handler(action: libc::sighandler_t) -> bool {
-    action != libc::SIG_DFL && action != libc::SIG_IGN
-}
-
 /// Puts `handler` before what is installed for the signal, unless it is there already.
 fn wrap(signal: libc::c_int, handler: Handler) -> io::Result<()> {
     let old = action(signal)?;
     if old.sa_sigaction == handler as libc::sighandler_t {
         return Ok(());
     }
-    if let Some(previous) = previous(signal) {
-        previous.handler.store(old.sa_sigaction, Ordering::SeqCst);
-        previous.flags.store(old.sa_flags, Ordering::SeqCst);
-    }
+    chain::remember(signal, &old);
     let kept = libc::SA_RESTART | libc::SA_NODEFER | libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT;
     set_action(signal, handler, old.sa_flags & kept, Some(old.sa_mask))
-}
-
-fn previous(signal: libc::c_int) -> Option<&'static Previous> {
-    usize::try_from(signal)
-        .ok()
-        .and_then(|signal| PREVIOUS.get(signal))
 }
 
 fn action(signal: libc::c_int) -> io::Result<libc::sigaction> {
@@ -162,73 +132,27 @@ fn set_action(
     }
 }
 
-/// Where a signal found the thread.
-pub(super) enum Place {
-    /// In the host's code.
-    Outside,
-    /// Between the test of the request to leave and the enclave's first instruction.
-    GoingIn(*mut Context),
-    /// In the enclave's code.
-    Inside(*mut Context),
-}
-
-/// Finds out where a signal found the thread. `wild` tells whether code outside the enclave's range that runs while the
-/// thread is inside counts as the enclave's: yes for a fault, which only the enclave's own jump can have led to.
-pub(super) fn place(frame: &Frame<'_>, wild: Wild) -> Place {
-    let context = switch::current();
-    if context.is_null() {
-        return Place::Outside;
-    }
-    let rip = frame.rip();
-    if switch::window().contains(&rip) {
-        return Place::GoingIn(context);
-    }
-    // SAFETY: a current context is alive; the word is read as such, whatever the interrupted code was doing.
-    let inside = unsafe { (&raw const (*context).inside).read_volatile() } == 1;
-    if !inside || switch::border().contains(&rip) {
-        return Place::Outside;
-    }
-    // SAFETY: a current context is alive, and its instance never changes while it is current.
-    let instance = unsafe { &*(&raw const (*context).instance).read() };
-    let in_range = instance.contains(rip);
-    let in_trampoline = instance.range.is_trampoline(rip);
-    if in_range || (wild == Wild::Counts && !in_trampoline) {
-        Place::Inside(context)
-    } else {
-        Place::Outside
-    }
-}
-
-/// Whether code outside the enclave's range counts as the enclave's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Wild {
-    Counts,
-    DoesNotCount,
-}
-
 /// Handler of the signals in [`FAULTS`].
 extern "C" fn on_fault(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
     ucontext: *mut libc::c_void,
 ) {
-    // SAFETY: the kernel passes a valid pointer.
-    let sent = unsafe { (*info).si_code } <= 0;
-    if sent {
-        // Somebody sent it: no fault at all.
+    if origin(info) == Origin::Sent {
+        // No fault at all.
         host_signals::on_host_signal(signal, info, ucontext);
         return;
     }
     // SAFETY: the kernel's argument; used here only until the handler returns or passes it on.
     let mut frame = unsafe { Frame::new(ucontext) };
-    match place(&frame, Wild::Counts) {
+    match place::find(&frame, Wild::Counts) {
         Place::Inside(context) => {
             // SAFETY: the thread is inside, so nobody uses its context.
             let context = unsafe { &mut *context };
             context.inside = 0;
             fault_inside(&mut frame, context);
         }
-        Place::GoingIn(_) | Place::Outside => chain(signal, info, ucontext),
+        Place::GoingIn(_) | Place::Outside => chain::pass_on(signal, info, ucontext),
     }
 }
 
@@ -341,12 +265,14 @@ extern "C" fn on_interrupt(
 ) {
     // SAFETY: the kernel's argument; used only until the handler returns.
     let mut frame = unsafe { Frame::new(ucontext) };
-    match place(&frame, Wild::DoesNotCount) {
+    match place::find(&frame, Wild::DoesNotCount) {
         // The request stays on record until the thread's next entry.
         Place::Outside => {}
         Place::GoingIn(context) => {
+            // SAFETY: a current context is alive.
+            let word = unsafe { &raw mut (*context).inside };
             // SAFETY: the thread is on its way in; only this word of its context is touched.
-            unsafe { (&raw mut (*context).inside).write_volatile(0) };
+            unsafe { word.write_volatile(0) };
             frame.turn_back(context);
         }
         Place::Inside(context) => {
@@ -363,45 +289,5 @@ extern "C" fn on_interrupt(
             exits::leave(instance, context, Cause::Interrupt);
             frame.leave(context, LEFT_OTHERWISE);
         }
-    }
-}
-
-/// Does what would have been done without us.
-pub(super) fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, ucontext: *mut libc::c_void) {
-    let Some(previous) = previous(signal) else {
-        return;
-    };
-    let handler = previous.handler.load(Ordering::SeqCst);
-    let flags = previous.flags.load(Ordering::SeqCst);
-    // SAFETY: the kernel passes a valid pointer.
-    let sent = unsafe { (*info).si_code } <= 0;
-    if handler == libc::SIG_IGN && sent {
-        return;
-    }
-    if !is_handler(handler) {
-        return die(signal, sent);
-    }
-    if flags & libc::SA_RESETHAND != 0 {
-        previous.handler.store(libc::SIG_DFL, Ordering::SeqCst);
-    }
-    if flags & libc::SA_SIGINFO != 0 {
-        // SAFETY: installed as a handler with three arguments, as its flags say.
-        let handler: Handler = unsafe { mem::transmute(handler) };
-        handler(signal, info, ucontext);
-    } else {
-        // SAFETY: installed as a handler with one argument, as its flags say.
-        let handler: extern "C" fn(libc::c_int) = unsafe { mem::transmute(handler) };
-        handler(signal);
-    }
-}
-
-/// The default action of a fault: restores it, so that the instruction faults again without us in the way, or the signal
-/// comes again if it was sent. (A fault that is ignored kills all the same.)
-fn die(signal: libc::c_int, sent: bool) {
-    // SAFETY: restores the default, which is no function.
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
-    if sent {
-        // SAFETY: no preconditions. Delivered when the handler returns.
-        unsafe { libc::raise(signal) };
     }
 }

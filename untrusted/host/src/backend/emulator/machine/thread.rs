@@ -8,13 +8,13 @@ use std::cell::OnceCell;
 use std::io;
 use std::ptr;
 
-use twine_abi::layout::PAGE_LEN;
+use crate::backend::emulator::PAGE_BYTES;
 
 /// Length of the alternate stack: several nested handlers, each with the kernel's frame (3 to 11 KiB, depending on the
 /// processor's vector state).
 const STACK_LEN: usize = 64 << 10;
 /// Below it lies one page that cannot be used, so that an overflow is noticed.
-const GUARD_LEN: usize = PAGE_LEN as usize;
+const GUARD_LEN: usize = PAGE_BYTES;
 
 thread_local! {
     static STACK: OnceCell<AlternateStack> = const { OnceCell::new() };

@@ -10,6 +10,7 @@ use twine_abi::sgx::{
     AttributeFlags, PageKind, Permissions, SecInfo, SecInfoFlags, Secs, Tcs, TcsFlags,
 };
 
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::{Measure, Refusal};
 
 use super::measure::{EXTEND_LEN, Measurement};
@@ -19,7 +20,7 @@ use super::threads::Thread;
 use super::{Model, require};
 
 /// One page of bytes.
-pub(in crate::backend::emulator) type PageBytes = [u8; PAGE_LEN as usize];
+pub(in crate::backend::emulator) type PageBytes = [u8; PAGE_BYTES];
 
 impl Model {
     /// ECREATE at the base that stands in `secs`.

@@ -113,11 +113,20 @@ fn general_protection<T>(rule: &'static str) -> Result<T, Refusal> {
     Err(Refusal::GeneralProtection(rule))
 }
 
-/// Passes if `rule` holds, else #GP(0).
+/// Passes if the rule holds, else #GP(0).
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "the condition reads as the rule that follows it"
+)]
 fn require(holds: bool, rule: &'static str) -> Result<(), Refusal> {
     if holds {
         Ok(())
     } else {
         general_protection(rule)
     }
+}
+
+/// Whether bits 63 to 47 of an address are equal.
+pub(super) const fn is_canonical(address: u64) -> bool {
+    matches!(address >> 47, 0 | 0x1_ffff)
 }

@@ -14,9 +14,10 @@ use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{PageKind, Permissions, Tcs};
 
 use crate::backend::Refusal;
+use crate::backend::emulator::PAGE_BYTES;
 
 use super::pages::PageState;
-use super::{Model, require};
+use super::{Model, is_canonical, require};
 
 /// Whether a host thread is inside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -141,13 +142,21 @@ impl Model {
             .ok_or(outside)?;
         self.check_frame(frame, frame_len)?;
         let address_of = |offset: u64| self.secs.base.wrapping_add(offset);
-        Ok(Entered {
+        let entered = Entered {
             entry: address_of(thread.entry),
             current_frame,
             frame,
             fs_base: address_of(thread.fs_base),
             gs_base: address_of(thread.gs_base),
-        })
+        };
+        let canonical = [entered.entry, entered.fs_base, entered.gs_base]
+            .into_iter()
+            .all(is_canonical);
+        require(
+            canonical,
+            "TCS: OENTRY, OFSBASE or OGSBASE leads to no canonical address",
+        )?;
+        Ok(entered)
     }
 
     /// Every page of the frame must be a regular page that can be read and written.
@@ -169,6 +178,3 @@ impl Model {
         u64::from(self.secs.ssa_frame_size).saturating_mul(PAGE_LEN)
     }
 }
-
-/// The page length as a step.
-const PAGE_BYTES: usize = PAGE_LEN as usize;

@@ -5,6 +5,7 @@ use twine_abi::sgx::{
     SecInfoFlags, Secs, Sigstruct, Tcs, TcsFlags,
 };
 
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::{Backend as _, BackendError, Build, Measure, Refusal};
 
 use super::support::{
@@ -139,7 +140,7 @@ fn building(platform: &Platform) -> Box<dyn Build> {
 #[test]
 fn pages_that_the_manual_forbids_are_refused() {
     let platform = platform(|_| ());
-    let page = [0; PAGE as usize];
+    let page = [0; PAGE_BYTES];
     let regular = |permissions| SecInfo::new(PageKind::Reg, permissions);
     let mut reserved = RW;
     reserved.reserved[0] = 1;
@@ -327,7 +328,7 @@ fn what_the_mask_leaves_open_may_differ() {
 #[test]
 fn a_page_more_or_less_or_changed_is_another_enclave() {
     let platform = platform(|_| ());
-    let page = [0; PAGE as usize];
+    let page = [0; PAGE_BYTES];
     let mut build = building(&platform);
     fill(&mut *build).unwrap();
     build

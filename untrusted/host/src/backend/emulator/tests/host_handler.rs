@@ -40,7 +40,7 @@ impl Seen {
 extern "C" fn handler(_: libc::c_int, _: *mut libc::siginfo_t, ucontext: *mut libc::c_void) {
     // SAFETY: the third argument of a handler installed with SA_SIGINFO.
     let registers = unsafe { (*ucontext.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    let register = |index: libc::c_int| registers[index as usize].cast_unsigned();
+    let register = |index: libc::c_int| registers[usize::try_from(index).unwrap()].cast_unsigned();
     RAX.store(register(libc::REG_RAX), Ordering::SeqCst);
     RBX.store(register(libc::REG_RBX), Ordering::SeqCst);
     RIP.store(register(libc::REG_RIP), Ordering::SeqCst);

@@ -20,7 +20,7 @@ use twine_abi::sgx::{
     Sigstruct, Tcs,
 };
 
-use crate::backend::emulator::{Emulator, EmulatorConfig};
+use crate::backend::emulator::{Emulator, EmulatorConfig, PAGE_BYTES};
 use crate::backend::{Backend as _, BackendError, Build, Enclave, Leaf, Left, Measure, Registers};
 
 use super::guest;
@@ -28,7 +28,8 @@ use super::guest;
 pub(super) const PAGE: u64 = 4096;
 pub(super) const SIZE: u64 = 1 << 20;
 pub(super) const DATA: u64 = 0x8000;
-pub(super) const DATA_LEN: u64 = 8 * PAGE;
+const DATA_PAGES: usize = 8;
+pub(super) const DATA_LEN: u64 = DATA_PAGES as u64 * PAGE;
 /// A place in the data that nothing else uses: four pages on, after the blocks and away from the stacks.
 pub(super) const SCRATCH: u64 = DATA + 2 * PAGE;
 pub(super) const TCS: [u64; 2] = [0x10000, 0x20000];
@@ -78,7 +79,7 @@ pub(super) fn secs() -> Secs {
 /// Adds the pages of the enclave.
 pub(super) fn fill(build: &mut dyn Build) -> Result<(), BackendError> {
     let mut code = guest::code().to_vec();
-    code.resize(code.len().next_multiple_of(PAGE as usize), 0xcc);
+    code.resize(code.len().next_multiple_of(PAGE_BYTES), 0xcc);
     let rx = SecInfo::new(PageKind::Reg, Permissions::RX);
     let rw = SecInfo::new(PageKind::Reg, Permissions::RW);
     build.add_pages(0, &code, rx, Measure::Contents)?;
@@ -86,7 +87,7 @@ pub(super) fn fill(build: &mut dyn Build) -> Result<(), BackendError> {
     for (index, tcs) in TCS.into_iter().enumerate() {
         let info = SecInfo::new(PageKind::Tcs, Permissions::EMPTY);
         build.add_pages(tcs, &thread(index).to_bytes(), info, Measure::Contents)?;
-        let frames = vec![0; FRAMES as usize * PAGE as usize];
+        let frames = [0; 2 * PAGE_BYTES];
         build.add_pages(tcs + PAGE, &frames, rw, Measure::AddressOnly)?;
     }
     Ok(())
@@ -107,9 +108,9 @@ pub(super) fn thread(index: usize) -> Tcs {
 
 /// The data: the threads' blocks. Stack tops and the GPRSGX are absolute in the guest's block only after `relocate`.
 fn data() -> Vec<u8> {
-    let mut data = vec![0; DATA_LEN as usize];
+    let mut data = vec![0; DATA_PAGES * PAGE_BYTES];
     for index in 0..TCS.len() {
-        let block = index * PAGE as usize;
+        let block = index * PAGE_BYTES;
         let gprs = frame(index, 0) + PAGE - GprSgx::LEN as u64;
         data[block + 32..][..8].copy_from_slice(&2_u64.to_le_bytes());
         data[block + 40..][..8].copy_from_slice(&gprs.to_le_bytes());
@@ -281,7 +282,7 @@ fn measurement(secs: &Secs) -> Digest {
             info: SecInfo,
             measure: Measure,
         ) -> Result<(), BackendError> {
-            for (page, contents) in bytes.chunks(PAGE as usize).enumerate() {
+            for (page, contents) in bytes.chunks(PAGE_BYTES).enumerate() {
                 let offset = offset + page as u64 * PAGE;
                 self.0.update(0x0000_0000_4444_4145_u64.to_le_bytes());
                 self.0.update(offset.to_le_bytes());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use twine_abi::sgx::{AttributeFlags, Attributes, PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
+use crate::backend::emulator::PAGE_BYTES;
 use crate::backend::{Backend as _, Leaf, Left, Measure, Registers};
 
 use super::support::{PAGE, platform};
@@ -25,7 +26,7 @@ fn the_kernels_test_enclave_is_accepted_and_runs() {
         ..Secs::ZERO
     };
     let mut build = platform.emulator.create(&secs).unwrap();
-    let (tcs, rest) = IMAGE.split_at(PAGE as usize);
+    let (tcs, rest) = IMAGE.split_at(PAGE_BYTES);
     let thread = SecInfo::new(PageKind::Tcs, Permissions::EMPTY);
     let all = SecInfo::new(PageKind::Reg, Permissions::RWX);
     build.add_pages(0, tcs, thread, Measure::Contents).unwrap();
