@@ -134,7 +134,8 @@ fn clippy(project: &Project) -> Result<()> {
     for workspace in project.workspaces() {
         let scope: &[&str] = match workspace {
             Workspace::Main => &["--workspace", "--all-targets"],
-            Workspace::Enclave => &["--package", "twine-enclave"],
+            // The image exists in this profile only: it cannot unwind.
+            Workspace::Enclave => &["--release", "--package", "twine-enclave"],
             Workspace::Fuzz => &["--all-targets"],
         };
         command::run(
@@ -150,16 +151,20 @@ fn clippy(project: &Project) -> Result<()> {
 
 /// The documentation, private items included: that is where contributors read.
 fn docs(project: &Project) -> Result<()> {
-    command::run(
-        project
-            .cargo(Workspace::Main)
-            .args([
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--document-private-items",
-                "--locked",
-            ])
-            .env("RUSTDOCFLAGS", "--deny warnings"),
-    )
+    for (workspace, scope) in [
+        (Workspace::Main, ["--workspace"].as_slice()),
+        (
+            Workspace::Enclave,
+            &["--release", "--package", "twine-enclave"],
+        ),
+    ] {
+        command::run(
+            project
+                .cargo(workspace)
+                .args(["doc", "--no-deps", "--document-private-items", "--locked"])
+                .args(scope)
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        )?;
+    }
+    Ok(())
 }

@@ -63,10 +63,18 @@ impl Project {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
 
-    /// Cargo, in a workspace's folder.
+    /// Cargo in a workspace's folder, with a target folder below ours. The enclave's is the one that the host library's
+    /// build script uses.
     pub(crate) fn cargo(&self, workspace: Workspace) -> Command {
+        let target = match workspace {
+            Workspace::Main => self.target.clone(),
+            Workspace::Enclave => self.target("enclave"),
+            Workspace::Fuzz => self.target("fuzz"),
+        };
         let mut command = Command::new(cargo());
-        command.current_dir(self.path(workspace.folder()));
+        command
+            .current_dir(self.path(workspace.folder()))
+            .env("CARGO_TARGET_DIR", target);
         command
     }
 

@@ -44,22 +44,18 @@ const NEEDS: [Need; 3] = [
 const LISTED_PACKAGE: &str = "libstd-rust-dev-wasm32";
 
 /// Installs what is missing.
+///
+/// # Errors
+/// If something that everything needs is missing and cannot be installed. Without APT's lists only guests in Rust
+/// cannot be built, so that is no more than a remark here.
 pub(crate) fn run() -> Result<()> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.is_met()).collect();
-    let unlisted = !command::succeeds("apt-get", &["download", "--print-uris", LISTED_PACKAGE]);
-    if missing.is_empty() && !unlisted {
+    if missing.is_empty() && is_listed() {
         println!("setup: nothing is missing");
         return Ok(());
     }
     for need in &missing {
-        println!(
-            "setup: missing: {} ({})",
-            need.purpose,
-            need.packages.join(", ")
-        );
-    }
-    if unlisted {
-        println!("setup: missing: APT's lists of Debian 12, from which the guests' Rust comes");
+        println!("setup: missing: {}", need.purpose);
     }
     let packages: Vec<&str> = missing
         .iter()
@@ -67,13 +63,13 @@ pub(crate) fn run() -> Result<()> {
         .copied()
         .collect();
     let commands = apt_commands(&packages);
-    let Some(privilege) = Privilege::find() else {
-        bail!("{}", by_hand(&commands));
-    };
-    for line in &commands {
-        let mut command = privilege.command(line);
-        println!("setup: {}", command::line(&command));
-        command::run(&mut command)?;
+    match Privilege::find() {
+        Some(privilege) => commands.iter().try_for_each(|line| privilege.run(line))?,
+        None if missing.is_empty() => println!("setup: {}", by_hand(&commands)),
+        None => bail!("{}", by_hand(&commands)),
+    }
+    if !is_listed() {
+        println!("setup: APT does not offer {LISTED_PACKAGE}: guests in Rust cannot be built here");
     }
     match NEEDS.iter().find(|need| !need.is_met()) {
         Some(need) => bail!("still missing after installing: {}", need.purpose),
@@ -85,6 +81,11 @@ impl Need {
     fn is_met(&self) -> bool {
         command::succeeds(self.program, self.arguments)
     }
+}
+
+/// Tells whether APT knows where the guests' Rust is.
+fn is_listed() -> bool {
+    command::succeeds("apt-get", &["download", "--print-uris", LISTED_PACKAGE])
 }
 
 /// The calls of `apt-get` that bring the packages; none brings only the lists.
@@ -105,7 +106,7 @@ fn by_hand(commands: &[Vec<&str>]) -> String {
         .map(|line| format!("sudo {}", line.join(" ")))
         .collect();
     format!(
-        "installing needs root, and sudo without a password is not available. Run this, then try again:\n    {}",
+        "installing needs Debian's APT, and root or sudo without a password. To do it yourself, run\n    {}",
         lines.join(" && ")
     )
 }
@@ -117,11 +118,22 @@ enum Privilege {
 }
 
 impl Privilege {
+    /// Nothing if there is no APT, or no way to be root without a password.
     fn find() -> Option<Self> {
+        if !command::succeeds("apt-get", &["--version"]) {
+            return None;
+        }
         if rustix::process::geteuid().is_root() {
             return Some(Self::Root);
         }
         command::succeeds("sudo", &["-n", "true"]).then_some(Self::Sudo)
+    }
+
+    /// Runs a command with it, telling so.
+    fn run(&self, line: &[&str]) -> Result<()> {
+        let mut command = self.command(line);
+        println!("setup: {}", command::line(&command));
+        command::run(&mut command)
     }
 
     fn command(&self, line: &[&str]) -> Command {
