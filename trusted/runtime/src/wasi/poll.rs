@@ -39,6 +39,10 @@ fn poll_oneoff(
     if count == 0 || count > SUBSCRIPTIONS_MAX {
         return Err(Errno::Inval.into());
     }
+    call.memory.slice(GuestRange {
+        address: subscriptions,
+        len: count * poll::SUBSCRIPTION_LEN,
+    })?;
     // The places for the results first: nobody should wait for what cannot be reported.
     call.memory.write_u32(occurred, 0)?;
     call.memory.slice(GuestRange {

@@ -114,3 +114,62 @@ pub(crate) mod poll {
     /// The time is absolute.
     pub(crate) const ABSTIME: u16 = 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errnos_are_the_specifications() {
+        for (ours, theirs) in [
+            (Errno::Again, wasi::ERRNO_AGAIN),
+            (Errno::Badf, wasi::ERRNO_BADF),
+            (Errno::Fault, wasi::ERRNO_FAULT),
+            (Errno::Inval, wasi::ERRNO_INVAL),
+            (Errno::Io, wasi::ERRNO_IO),
+            (Errno::Nomem, wasi::ERRNO_NOMEM),
+            (Errno::Nospc, wasi::ERRNO_NOSPC),
+            (Errno::Notdir, wasi::ERRNO_NOTDIR),
+            (Errno::Notsock, wasi::ERRNO_NOTSOCK),
+            (Errno::Notsup, wasi::ERRNO_NOTSUP),
+            (Errno::Overflow, wasi::ERRNO_OVERFLOW),
+            (Errno::Pipe, wasi::ERRNO_PIPE),
+            (Errno::Spipe, wasi::ERRNO_SPIPE),
+            (Errno::Notcapable, wasi::ERRNO_NOTCAPABLE),
+        ] {
+            assert_eq!(ours as u16, theirs.raw());
+        }
+        assert_eq!(SUCCESS, i32::from(wasi::ERRNO_SUCCESS.raw()));
+    }
+
+    #[test]
+    fn rights_flags_and_identifiers_are_the_specifications() {
+        assert_eq!(right::FD_DATASYNC, wasi::RIGHTS_FD_DATASYNC);
+        assert_eq!(right::FD_READ, wasi::RIGHTS_FD_READ);
+        assert_eq!(right::FD_FDSTAT_SET_FLAGS, wasi::RIGHTS_FD_FDSTAT_SET_FLAGS);
+        assert_eq!(right::FD_SYNC, wasi::RIGHTS_FD_SYNC);
+        assert_eq!(right::FD_WRITE, wasi::RIGHTS_FD_WRITE);
+        assert_eq!(right::FD_FILESTAT_GET, wasi::RIGHTS_FD_FILESTAT_GET);
+        assert_eq!(right::POLL_FD_READWRITE, wasi::RIGHTS_POLL_FD_READWRITE);
+        assert_eq!(filetype::UNKNOWN, wasi::FILETYPE_UNKNOWN.raw());
+        assert_eq!(
+            filetype::CHARACTER_DEVICE,
+            wasi::FILETYPE_CHARACTER_DEVICE.raw()
+        );
+        assert_eq!(fdflag::NONBLOCK, wasi::FDFLAGS_NONBLOCK);
+        assert_eq!(clockid::REALTIME, wasi::CLOCKID_REALTIME.raw());
+        assert_eq!(clockid::MONOTONIC, wasi::CLOCKID_MONOTONIC.raw());
+        assert_eq!(poll::CLOCK, wasi::EVENTTYPE_CLOCK.raw());
+        assert_eq!(poll::FD_READ, wasi::EVENTTYPE_FD_READ.raw());
+        assert_eq!(poll::FD_WRITE, wasi::EVENTTYPE_FD_WRITE.raw());
+        assert_eq!(
+            poll::ABSTIME,
+            wasi::SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME
+        );
+        assert_eq!(poll::EVENT_LEN, size_of::<wasi::Event>());
+        assert_eq!(
+            poll::SUBSCRIPTION_LEN as usize,
+            size_of::<wasi::Subscription>()
+        );
+    }
+}

@@ -119,11 +119,17 @@ impl Platform for SharedWorld {
 
 /// Compiles WAT as the host does: the shared profile, and the processor features it allows.
 pub(crate) fn compile(wat: &str) -> Vec<u8> {
+    compile_with(wat, |_| ())
+}
+
+/// The same with settings that are not the profile's.
+pub(crate) fn compile_with(wat: &str, spoil: impl FnOnce(&mut wasmtime::Config)) -> Vec<u8> {
     let mut config = wasmtime::Config::new();
     twine_abi::apply_profile!(&mut config).unwrap();
     for feature in profile::CPU_FEATURES {
         enable(&mut config, feature.flag);
     }
+    spoil(&mut config);
     let engine = wasmtime::Engine::new(&config).unwrap();
     engine.precompile_module(wat.as_bytes()).unwrap()
 }
@@ -132,8 +138,10 @@ pub(crate) fn compile(wat: &str) -> Vec<u8> {
     unsafe_code,
     reason = "the engine's way to name instruction-set extensions"
 )]
-fn enable(config: &mut wasmtime::Config, flag: &str) {
-    // SAFETY: the flag names an extension that this machine has: x86-64-v3 is what the tests are compiled to require.
+pub(crate) fn enable(config: &mut wasmtime::Config, flag: &str) {
+    // SAFETY:
+    // - Code must not use what the processor lacks: it is run only if the runtime accepts it, which it does for the
+    //   profile's extensions alone, and these every machine has that can run the tests.
     unsafe { config.cranelift_flag_enable(flag) };
 }
 

@@ -1,0 +1,20 @@
+//! The runtime on an ordinary machine: same code, same compiled modules as in the enclave, a platform made for testing.
+//!
+//! | module | what is tested |
+//! |---|---|
+//! | `launch` | what has to fit before a guest runs |
+//! | `ends` | how guests end: exit codes, traps, backtraces |
+//! | `limits` | memory, tables, stack |
+//! | `streams`, `process` | WASI, call by call |
+//! | `hostile` | a host that lies |
+//!
+//! One binary for all, because linking the compiler takes longer than running the tests.
+
+mod ends;
+mod guest;
+mod hostile;
+mod launch;
+mod limits;
+mod process;
+mod streams;
+mod support;
