@@ -74,6 +74,8 @@ mod bundled;
 pub mod cache;
 mod compile;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 pub mod launch;
 pub mod module;
