@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, Workspace};
-use crate::{command, demo, deny, image, setup, tcb, test, tidy};
+use crate::{command, demo, deny, fuzz, image, setup, tcb, test, tidy};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Project, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "setup",
         claim: "the machine has what Cargo does not bring",
@@ -84,6 +84,11 @@ const STEPS: [Step; 10] = [
         name: "demo",
         claim: "the first command of the README does what it says",
         run: |project, _| demo::run(project),
+    },
+    Step {
+        name: "fuzz",
+        claim: "every fuzz target survives a short run",
+        run: |project, _| fuzz::run(project, &fuzz::Options::default()),
     },
 ];
 

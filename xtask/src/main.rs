@@ -25,6 +25,7 @@ mod command;
 mod demo;
 mod deny;
 mod disassemble;
+mod fuzz;
 mod image;
 mod project;
 mod setup;
@@ -58,6 +59,8 @@ enum Chore {
     Tcb(tcb::Options),
     /// Check licences, duplicates and sources of all dependencies with cargo-deny.
     Deny(deny::Options),
+    /// Run every fuzz target for a short time.
+    Fuzz(fuzz::Options),
     /// Do everything a change has to pass.
     Ci(ci::Options),
 }
@@ -82,6 +85,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => tidy::run(&project),
         Chore::Tcb(options) => tcb::run(&project, &options),
         Chore::Deny(options) => deny::run(&project, &options),
+        Chore::Fuzz(options) => fuzz::run(&project, &options),
         Chore::Ci(options) => ci::run(&project, &options),
     }
 }
