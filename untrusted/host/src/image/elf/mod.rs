@@ -56,6 +56,7 @@ impl<'data> Elf<'data> {
             segments,
             entry: header.e_entry(LittleEndian),
         };
+        elf.check_headers(header, programs)?;
         elf.check_entry()?;
         elf.check_seal(programs)?;
         relocation::check(&elf.segments, programs)?;
@@ -63,10 +64,25 @@ impl<'data> Elf<'data> {
         Ok(elf)
     }
 
-    fn check_entry(&self) -> Result<(), ElfError> {
-        if self.segments.is_empty() {
-            return Err(ElfError::Empty);
+    /// The image finds its own headers at its base, and takes the first of a kind.
+    fn check_headers(&self, header: &Header, programs: &[Program]) -> Result<(), ElfError> {
+        let start = header.e_phoff(LittleEndian);
+        let len = size_of_val(programs) as u64;
+        let loaded = self.segments.first().ok_or(ElfError::Empty)?;
+        if loaded.slice(start, len).is_none() {
+            return Err(SegmentRule::NoHeaders.of(0));
         }
+        for kind in [elf::PT_DYNAMIC, elf::PT_GNU_RELRO] {
+            let is_kind = |(_, program): &(usize, &Program)| program.p_type(LittleEndian) == kind;
+            if let Some((index, _)) = programs.iter().enumerate().filter(is_kind).nth(1) {
+                let name = "a second one of its kind";
+                return Err(ElfError::SegmentKind { index, kind, name });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_entry(&self) -> Result<(), ElfError> {
         self.segments
             .iter()
             .any(|segment| segment.permissions == Permissions::RX && segment.holds(self.entry, 1))
@@ -74,8 +90,8 @@ impl<'data> Elf<'data> {
             .ok_or(ElfError::Entry(self.entry))
     }
 
-    /// The image restricts whole pages, so the range that the linker wants sealed must be whole pages, up to the bytes
-    /// at the segment's own ends that nobody else uses.
+    /// The image restricts whole pages, so the range that the linker wants sealed must be whole pages, but for the bytes
+    /// before the segment that nobody uses.
     fn check_seal(&self, programs: &[Program]) -> Result<(), ElfError> {
         for (index, program) in programs.iter().enumerate() {
             if program.p_type(LittleEndian) != elf::PT_GNU_RELRO {
@@ -88,7 +104,7 @@ impl<'data> Elf<'data> {
                 segment.permissions == Permissions::RW
                     && segment.holds(start, len)
                     && (start == segment.start || start.is_multiple_of(PAGE_LEN))
-                    && (end == segment.end() || end.is_multiple_of(PAGE_LEN))
+                    && end.is_multiple_of(PAGE_LEN)
             };
             if !self.segments.iter().any(fits) {
                 return Err(SegmentRule::Seal.of(index));

@@ -42,7 +42,7 @@ pub(crate) fn check(segments: &[Segment<'_>], programs: &[Program]) -> Result<()
 fn dynamic<'data>(
     segments: &[Segment<'data>],
     program: &Program,
-) -> Result<impl Iterator<Item = &'data Entry>, ElfError> {
+) -> Result<&'data [Entry], ElfError> {
     let bytes = slice(
         segments,
         program.p_vaddr(LittleEndian),
@@ -53,9 +53,10 @@ fn dynamic<'data>(
     ))?;
     let entries: &[Entry] = object::slice_from_all_bytes(bytes)
         .map_err(|()| ElfError::Malformed("the dynamic section holds half an entry"))?;
-    Ok(entries
-        .iter()
-        .take_while(|entry| entry.d_tag(LittleEndian) != elf::DT_NULL))
+    let is_end = |entry: &Entry| entry.d_tag(LittleEndian) == elf::DT_NULL;
+    let end = entries.iter().position(is_end);
+    end.and_then(|end| entries.get(..end))
+        .ok_or(ElfError::Malformed("the dynamic section has no end mark"))
 }
 
 /// `len` bytes from address `start`, if the file provides them.

@@ -85,9 +85,12 @@ pub enum SegmentRule {
     /// Beyond [`IMAGE_LEN_MAX`].
     #[error("it reaches beyond the {IMAGE_LEN_MAX} bytes reserved for the image")]
     TooLong,
-    /// The first segment does not start at zero.
-    #[error("the first segment must start at address 0")]
+    /// The first segment does not start at zero, in memory or in the file.
+    #[error("the first segment must start at address 0 and at the file's first byte")]
     NotAtZero,
+    /// The first segment does not hold the program headers.
+    #[error("the first segment does not hold the program headers, which the image reads")]
+    NoHeaders,
     /// It shares a page with its predecessor, or lies before it.
     #[error("it shares a page with the segment before it, or lies below it")]
     Overlap,

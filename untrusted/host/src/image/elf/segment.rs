@@ -41,7 +41,9 @@ impl<'data> Segment<'data> {
             return Err(SegmentRule::TooLong.of(index));
         }
         match previous {
-            None if start != 0 => return Err(SegmentRule::NotAtZero.of(index)),
+            None if start != 0 || program.p_offset(LittleEndian) != 0 => {
+                return Err(SegmentRule::NotAtZero.of(index));
+            }
             Some(previous) if start / PAGE_LEN < previous.end().div_ceil(PAGE_LEN) => {
                 return Err(SegmentRule::Overlap.of(index));
             }

@@ -132,7 +132,27 @@ fn segments_start_at_zero_and_share_no_page() {
         error(|f| f.programs[1].memory_len = 0x1001),
         segment(2, SegmentRule::Overlap)
     );
+    assert_eq!(
+        error(|f| f.programs[0].offset = 0x1000),
+        segment(0, SegmentRule::NotAtZero)
+    );
     assert_eq!(error(|f| f.programs.clear()), ElfError::Empty);
+}
+
+#[test]
+fn the_image_finds_its_program_headers_at_its_base() {
+    let short = error(|f| {
+        f.programs[0].file_len = 64;
+        f.programs[0].memory_len = 64;
+    });
+    assert_eq!(short, segment(0, SegmentRule::NoHeaders));
+    for kind in [elf::PT_DYNAMIC, elf::PT_GNU_RELRO] {
+        let found = error(|f| f.programs.push(Program::new(kind, 0x2000, 0x1000)));
+        assert!(
+            matches!(found, ElfError::SegmentKind { index: 5, .. }),
+            "{found}"
+        );
+    }
 }
 
 #[test]
@@ -184,6 +204,8 @@ fn a_dynamic_section_that_needs_a_loader_is_refused() {
             "{found}"
         );
     }
+    let endless = error(|f| f.programs[3].file_len = 32);
+    assert!(matches!(endless, ElfError::Malformed(_)), "{endless}");
     let outside = error(|f| f.programs[3].address = 0x1ff8);
     assert!(matches!(outside, ElfError::Malformed(_)), "{outside}");
 }
