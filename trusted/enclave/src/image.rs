@@ -3,15 +3,10 @@
 //! The linker puts the ELF header at the base, and everything else is an offset that is measured. The host is never
 //! asked where the enclave lies.
 
+use core::arch::asm;
 use core::ops::Range;
 
 use twine_abi::layout::ENCLAVE_LEN;
-
-unsafe extern "C" {
-    /// The ELF header; provided by the linker. Only its address and the headers behind it are used.
-    #[link_name = "__ehdr_start"]
-    safe static HEADER: ElfHeader;
-}
 
 /// ELF header, up to the program header count. System V ABI, "ELF Header".
 #[repr(C)]
@@ -48,16 +43,30 @@ pub(crate) const PT_DYNAMIC: u32 = 2;
 /// What becomes read-only after relocation (PT_GNU_RELRO).
 pub(crate) const PT_GNU_RELRO: u32 = 0x6474_e552;
 
-/// The enclave's first address.
+/// The enclave's first address, where the linker puts the ELF header.
+///
+/// Counted from the instruction pointer: a Rust `static` of that name would be looked up in the global offset table, which
+/// holds the right address only after the image has relocated itself, and that is what the base is needed for.
 #[inline(always)]
 pub(crate) fn base() -> u64 {
-    (&raw const HEADER) as u64
+    let base: u64;
+    // SAFETY: computes an address and touches nothing.
+    unsafe {
+        asm!("lea {}, [rip + __ehdr_start]", out(reg) base, options(pure, nomem, nostack, preserves_flags));
+    }
+    base
+}
+
+/// The ELF header.
+fn header() -> &'static ElfHeader {
+    // SAFETY: the linker put it at the base, in the image's first, read-only segment, which is measured and never written.
+    unsafe { &*(base() as *const ElfHeader) }
 }
 
 /// The first program header of a kind.
 pub(crate) fn program_header(kind: u32) -> Option<ProgramHeader> {
-    let first = (base() + HEADER.program_headers) as *const ProgramHeader;
-    (0..usize::from(HEADER.program_header_count)).find_map(|index| {
+    let first = (base() + header().program_headers) as *const ProgramHeader;
+    (0..usize::from(header().program_header_count)).find_map(|index| {
         // SAFETY: the linker wrote `program_header_count` headers there, in the image's first, read-only segment, which is
         // measured; the image builder refuses an image whose headers lie elsewhere.
         let header = unsafe { first.add(index).read() };
