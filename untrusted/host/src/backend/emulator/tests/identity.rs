@@ -353,6 +353,23 @@ fn a_key_that_cannot_be_had_is_refused_with_the_manuals_code() {
     }
 }
 
+#[test]
+fn an_enclave_with_the_right_has_provisioning_keys_that_its_signer_alone_decides() {
+    let platform = platform(|_| ());
+    let mut secs = secs();
+    secs.attributes.flags = secs.attributes.flags | AttributeFlags::PROVISIONKEY;
+    let guest = start_with(&platform, &secs, |_| ());
+    let named = |name: KeyName, key_id: u8| KeyRequest {
+        key_name: name as u16,
+        key_id: [key_id; 32],
+        ..seal()
+    };
+    let key = get_key(&guest, &named(KeyName::Provision, 1)).unwrap();
+    assert_eq!(get_key(&guest, &named(KeyName::Provision, 2)), Ok(key));
+    let other = get_key(&guest, &named(KeyName::ProvisionSeal, 1)).unwrap();
+    assert_ne!(other, key);
+}
+
 fn faults(guest: &Guest, leaf: u64, operands: [u64; 3]) -> u8 {
     let [rbx, rcx, rdx] = operands.map(|offset| guest.base + offset);
     match guest.left(0, op::LEAF, [leaf, rbx, rcx, rdx]) {

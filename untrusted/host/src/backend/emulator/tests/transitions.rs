@@ -1,6 +1,6 @@
 //! EENTER, EEXIT, ERESUME: what registers carry, and what is refused.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backend::emulator::Rebinding;
 use crate::backend::{Backend as _, BackendError, BackendKind, Leaf, Left, Refusal, Registers};
@@ -187,6 +187,16 @@ fn an_exit_to_another_place_is_reported() {
     assert_eq!(leaf, "EEXIT");
     // The thread is outside all the same.
     assert_eq!(guest.call(0, op::NOTHING, [1, 0, 0, 0]).0, 1);
+}
+
+#[test]
+fn charged_costs_are_spent() {
+    let transition = Duration::from_millis(2);
+    let platform = platform(|config| config.costs.transition = transition);
+    let guest = start(&platform);
+    let begin = Instant::now();
+    guest.call(0, op::NOTHING, [0; 4]);
+    assert!(begin.elapsed() >= 2 * transition);
 }
 
 /// Not asserted: what a transition costs depends on the machine and on what else it does.
