@@ -36,8 +36,11 @@ pub(crate) enum ArenaError {
     NoSuchStep,
 }
 
-/// Reserves `len` bytes (a multiple of the page length). Returns their address.
+/// Reserves `len` bytes, rounded up to whole pages. Returns their address.
 pub(crate) fn reserve(len: u64) -> Result<u64, ArenaError> {
+    let len = len
+        .checked_next_multiple_of(PAGE_LEN)
+        .ok_or(ArenaError::Full)?;
     let mut arena = ARENA.lock();
     let bounds = ARENA_OFFSET..ARENA_OFFSET + ARENA_LEN;
     let offset = arena
@@ -104,20 +107,17 @@ pub(crate) fn permissions_at(address: u64) -> Result<Option<Permissions>, Busy> 
 }
 
 impl Arena {
-    /// The offsets of a range, if it consists of whole reserved pages.
+    /// The offsets of the pages that a range touches, if it begins with a page and all of them are reserved.
     fn check(&self, address: u64, len: u64) -> Result<Range<u64>, ArenaError> {
-        let start = address
-            .checked_sub(image::base())
-            .ok_or(ArenaError::NotReserved)?;
-        let end = start.checked_add(len).ok_or(ArenaError::NotReserved)?;
-        let whole_pages = start.is_multiple_of(PAGE_LEN) && len.is_multiple_of(PAGE_LEN);
-        let reserved = self
-            .reserved
-            .parts(start..end)
-            .iter()
-            .all(|(_, number)| number.is_some());
-        if whole_pages && reserved {
-            Ok(start..end)
+        let pages = || {
+            let start = address.checked_sub(image::base())?;
+            let end = start.checked_add(len)?.checked_next_multiple_of(PAGE_LEN)?;
+            start.is_multiple_of(PAGE_LEN).then_some(start..end)
+        };
+        let range = pages().ok_or(ArenaError::NotReserved)?;
+        let parts = self.reserved.parts(range.clone());
+        if parts.iter().all(|(_, number)| number.is_some()) {
+            Ok(range)
         } else {
             Err(ArenaError::NotReserved)
         }
