@@ -24,17 +24,29 @@ pub(crate) fn launch() {
 
 /// Says that the guest was stopped.
 pub(crate) fn report_stopped() {
-    report(&Outcome::failed(Kind::Stopped, "the guest's time was up".to_string()));
+    report(&Outcome::failed(
+        Kind::Stopped,
+        "the guest's time was up".to_string(),
+    ));
 }
 
 fn run() -> Result<Outcome, Outcome> {
     let request = read_request()?;
     let report = identity::report();
-    let identity = Identity { config_id: report.config_id, config_svn: report.config_svn };
+    let identity = Identity {
+        config_id: report.config_id,
+        config_svn: report.config_svn,
+    };
     let document = identity.verify(&request.document)?;
-    let stack_len = document.limits.stack_bytes.saturating_add(RUNTIME_STACK_LEN);
+    let stack_len = document
+        .limits
+        .stack_bytes
+        .saturating_add(RUNTIME_STACK_LEN);
     if !stack::grow(stack_len) {
-        return Err(misuse(Kind::LimitReached, "the launch document asks for more stack than a thread can have"));
+        return Err(misuse(
+            Kind::LimitReached,
+            "the launch document asks for more stack than a thread can have",
+        ));
     }
     let launched = twine_runtime::launch(Box::new(HostPlatform), &identity, request);
     // The enclave runs one guest. Giving its memory back page by page would only take time.
@@ -63,11 +75,19 @@ fn read_span(address: u64, len: u64, most: usize) -> Result<Vec<u8>, Outcome> {
     }
     let range = HostRange::new(Span { address, len })
         .filter(|range| range.len() <= most)
-        .ok_or_else(|| misuse(Kind::HostMisbehaved, "a buffer of the launch request is not outside, or too long"))?;
+        .ok_or_else(|| {
+            misuse(
+                Kind::HostMisbehaved,
+                "a buffer of the launch request is not outside, or too long",
+            )
+        })?;
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(range.len())
-        .map_err(|_| misuse(Kind::LimitReached, "the enclave has no memory for the launch request"))?;
+    bytes.try_reserve_exact(range.len()).map_err(|_| {
+        misuse(
+            Kind::LimitReached,
+            "the enclave has no memory for the launch request",
+        )
+    })?;
     bytes.resize(range.len(), 0);
     range.read_once(&mut bytes);
     Ok(bytes)
@@ -118,7 +138,9 @@ impl Platform for HostPlatform {
     }
 
     fn yield_now(&mut self) -> Result<(), Fault> {
-        host::call(HostCall::Yield, [0; 6], 0..=0).map(drop).map_err(fault)
+        host::call(HostCall::Yield, [0; 6], 0..=0)
+            .map(drop)
+            .map_err(fault)
     }
 
     fn random(&mut self, buffer: &mut [u8]) {
