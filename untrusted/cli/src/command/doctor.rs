@@ -56,13 +56,9 @@ fn as_text(requirements: &[Requirement]) -> String {
     for requirement in requirements {
         let Requirement { name, found, .. } = requirement;
         let mark = mark(requirement.state);
-        let found = if found.is_empty() {
-            String::new()
-        } else {
-            format!(": {found}")
-        };
+        let colon = if found.is_empty() { "" } else { ": " };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {mark:8} {name}{found}");
+        let _ = writeln!(text, "  {mark:8} {name}{colon}{found}");
     }
     text.push_str(&advice(requirements));
     let _ = write!(
@@ -95,7 +91,7 @@ fn is_ready(requirements: &[Requirement]) -> bool {
 const fn mark(state: State) -> &'static str {
     match state {
         State::Met => "ok",
-        State::Optional => "optional",
+        State::Optional => "absent",
         State::Missing => "MISSING",
     }
 }

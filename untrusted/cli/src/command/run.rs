@@ -80,6 +80,8 @@ impl Arguments {
             None => Launch::new(&runtime, &module),
         };
         let launch = self.configure(launch)?.inherit_stdio();
+        // What is not valid fails before anything is announced.
+        launch.document()?;
         if log::log_enabled!(log::Level::Info) {
             log_identity(&launch.identity()?);
         }

@@ -65,6 +65,8 @@ impl Default for Row {
 
 fn processor(machine: &Machine) -> [Row; 10] {
     let cpu = &machine.cpu;
+    // Without SGX there are no numbers, only zeros.
+    let if_sgx = |number| if cpu.sgx { number } else { String::new() };
     [
         Row {
             name: "processor with SGX",
@@ -101,19 +103,19 @@ fn processor(machine: &Machine) -> [Row; 10] {
         Row {
             name: "enclaves of 64 GiB address range",
             met: cpu.allows_enclave_len(),
-            found: format!("2^{} bytes", cpu.enclave_len_max_log2),
+            found: if_sgx(format!("2^{} bytes", cpu.enclave_len_max_log2)),
             ..Row::default()
         },
         Row {
             name: "AVX state in enclaves",
             met: cpu.allows_xfrm(),
-            found: format!("XFRM {:#x}", cpu.xfrm),
+            found: if_sgx(format!("XFRM {:#x}", cpu.xfrm)),
             ..Row::default()
         },
         Row {
             name: "protected memory (EPC)",
             met: cpu.epc_bytes > 0,
-            found: format!("{} MiB", cpu.epc_bytes >> 20),
+            found: if_sgx(format!("{} MiB", cpu.epc_bytes >> 20)),
             remedy: FIRMWARE,
             ..Row::default()
         },
