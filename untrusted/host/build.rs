@@ -106,10 +106,11 @@ fn embed(path: &Path) -> Result<(), Box<dyn Error>> {
 fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
     let status = command.status()?;
     if status.success() {
-        Ok(())
-    } else {
-        Err(format!("building the enclave image failed: {command:?}: {status}").into())
+        return Ok(());
     }
+    // The command itself would show every variable that has been taken out of its environment.
+    let step = command.get_args().next().unwrap_or_default().display();
+    Err(format!("`cargo {step}` in trusted/enclave: {status}").into())
 }
 
 fn variable(name: &str) -> Result<String, Box<dyn Error>> {

@@ -175,3 +175,86 @@ fn flags(flags: AttributeFlags) -> String {
     let names: Vec<_> = set.map(|(_, name)| *name).collect();
     format!("{:#x} ({})", flags.bits(), names.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use twine::image::Image;
+    use twine::sign::development;
+    use twine::state::Directories;
+
+    use super::*;
+
+    /// A runtime and a user of their own.
+    fn runtime(home: &Path) -> Runtime {
+        let directories = Directories::below(home);
+        Runtime::builder().directories(directories).build().unwrap()
+    }
+
+    fn arguments() -> Arguments {
+        Arguments {
+            file: None,
+            debug: false,
+            json: false,
+        }
+    }
+
+    #[test]
+    fn a_module_and_the_document_generated_for_it_have_one_identity() {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = runtime(home.path());
+        let module = home.path().join("app.wat");
+        fs::write(&module, "(module)").unwrap();
+        let of_module = arguments().program(&runtime, &module).unwrap();
+
+        let loaded = runtime.load(&module).unwrap();
+        let document = home.path().join("app.toml");
+        let bytes = Launch::new(&runtime, &loaded).document_bytes().unwrap();
+        fs::write(&document, bytes).unwrap();
+        let of_document = arguments().program(&runtime, &document).unwrap();
+        assert_eq!(of_module.configuration, of_document.configuration);
+        assert_eq!(of_module.module, of_document.module);
+
+        fs::write(&document, "version = 1\n").unwrap();
+        let refused = arguments().program(&runtime, &document);
+        assert!(matches!(
+            refused.err().unwrap().downcast_ref(),
+            Some(Error::BadDocument(_))
+        ));
+    }
+
+    #[test]
+    fn text_and_json_tell_the_same() {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = runtime(home.path());
+        let directories = Directories::below(home.path());
+        let signer = development::key(&directories).unwrap().public().mrsigner();
+        for (debugging, named, flags) in [
+            (Debugging::Forbidden, "0x85 (INIT, MODE64BIT, KSS)", 0x85),
+            (
+                Debugging::Allowed,
+                "0x87 (INIT, DEBUG, MODE64BIT, KSS)",
+                0x87,
+            ),
+        ] {
+            let identity = Identity {
+                certificate: runtime.certificate(debugging).unwrap(),
+                program: None,
+            };
+            let mrenclave = hex(&Image::bundled().unwrap().mrenclave());
+            let (text, json) = (identity.as_text(), identity.as_json());
+            assert!(
+                text.contains(&format!("MRENCLAVE  {mrenclave}\n")),
+                "{text}"
+            );
+            assert!(
+                text.contains(&format!("MRSIGNER   {}\n", hex(&signer))),
+                "{text}"
+            );
+            assert!(text.contains(named), "{text}");
+            assert_eq!(json["mrenclave"], mrenclave);
+            assert_eq!(json["mrsigner"], hex(&signer));
+            assert_eq!(json["attributes"]["flags"], flags);
+            assert!(json.get("config_id").is_none());
+        }
+    }
+}

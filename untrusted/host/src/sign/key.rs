@@ -4,7 +4,9 @@ use std::fmt;
 
 use num_bigint_dig::RandPrime;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
-use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, LineEnding};
+use rsa::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding,
+};
 use rsa::rand_core::OsRng;
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
@@ -32,6 +34,16 @@ impl PublicKey {
             .or_else(|_| RsaPublicKey::from_pkcs1_pem(pem))
             .map_err(|_| SignError::NotAKey("no public key found"))?;
         Self::new(key.n().clone(), key.e())
+    }
+
+    /// The key as SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`SignError::NotAKey`] if the key cannot be written down.
+    pub fn to_pem(&self) -> Result<String, SignError> {
+        RsaPublicKey::new(self.modulus.clone(), BigUint::from(EXPONENT))?
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|_| SignError::NotAKey("the key cannot be encoded"))
     }
 
     fn new(modulus: BigUint, exponent: &BigUint) -> Result<Self, SignError> {

@@ -110,3 +110,87 @@ With a key that stays where it is:
   twine image sign --step1 -o to-sign
   openssl dgst -sha256 -sign key.pem -out signature to-sign
   twine image sign --step2 --public-key key.pub --signature signature -o twine.sigstruct";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    /// Runs the command in a folder, where all its files are.
+    fn sign(folder: &Path, line: &str) -> Result<Vec<u8>> {
+        let output = folder.join("output");
+        let words = line.split(' ').map(|word| match word.strip_prefix('@') {
+            Some(file) => folder.join(file).display().to_string(),
+            None => word.to_owned(),
+        });
+        let output_words = ["sign".into(), "-o".into(), output.display().to_string()];
+        let line = Line::try_parse_from(output_words.into_iter().chain(words))?;
+        line.arguments.run()?;
+        Ok(fs::read(output)?)
+    }
+
+    #[test]
+    fn two_steps_around_a_key_give_what_one_step_with_it_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let key = PrivateKey::generate().unwrap();
+        fs::write(folder.join("key"), key.to_pem().unwrap()).unwrap();
+        fs::write(folder.join("public"), key.public().to_pem().unwrap()).unwrap();
+
+        let at_once = sign(folder, "--svn 7 --key @key").unwrap();
+        let certificate = Certificate::from_bytes(&at_once).unwrap();
+        assert_eq!(certificate.mrsigner(), key.public().mrsigner());
+        assert_eq!(certificate.sigstruct().isv_svn, 7);
+
+        let to_sign = sign(folder, "--svn 7 --step1").unwrap();
+        assert_eq!(to_sign, certificate.statement().to_sign());
+        // What an external tool writes, most significant byte first.
+        let mut signature = certificate.sigstruct().signature;
+        signature.reverse();
+        fs::write(folder.join("signature"), signature).unwrap();
+        let step2 = "--step2 --public-key @public --signature @signature";
+        let joined = sign(folder, &format!("--svn 7 {step2}")).unwrap();
+        assert_eq!(joined, at_once);
+
+        for other in ["--svn 8", "--svn 7 --debug"] {
+            let refused = sign(folder, &format!("{other} {step2}")).expect_err("other bytes");
+            assert!(
+                format!("{refused:#}").contains("does not fit"),
+                "{refused:#}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_of_one_way_to_sign_are_refused_with_another() {
+        let folder = tempfile::tempdir().unwrap();
+        for line in [
+            "--step1 --step2",
+            "--step2",
+            "--step2 --public-key @public",
+            "--step1 --key @key",
+            "--signature @signature",
+        ] {
+            let refused = sign(folder.path(), line).expect_err("a wrong command line");
+            assert!(refused.is::<clap::Error>(), "{line}: {refused:#}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key"), [0xff; 100]).unwrap();
+        let refused = sign(folder.path(), "--key @key").expect_err("not a key");
+        let message = format!("{refused:#}");
+        assert!(message.contains("key: not an RSA key"), "{message}");
+    }
+}
