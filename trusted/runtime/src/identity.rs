@@ -75,6 +75,15 @@ impl<'a> VerifiedModule<'a> {
         Ok(Self(bytes))
     }
 
+    /// The module that is a part of this one's bytes, or `None` if `bytes` lie elsewhere: what vouches for the whole
+    /// vouches for every part.
+    #[cfg(feature = "spectest")]
+    pub(crate) fn part<'b>(&self, bytes: &'b [u8]) -> Option<VerifiedModule<'b>> {
+        let (whole, part) = (self.0.as_ptr_range(), bytes.as_ptr_range());
+        let inside = whole.start <= part.start && part.end <= whole.end;
+        inside.then_some(VerifiedModule(bytes))
+    }
+
     /// The module's bytes.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {

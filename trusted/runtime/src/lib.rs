@@ -37,6 +37,8 @@ pub mod limits;
 pub mod outcome;
 pub mod platform;
 mod run;
+#[cfg(feature = "spectest")]
+pub mod spectest;
 mod state;
 mod streams;
 pub mod wasi;

@@ -68,6 +68,10 @@ impl core::fmt::Debug for Remains {
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
 /// its end.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
+    #[cfg(feature = "spectest")]
+    if crate::spectest::Script::is_meant(&request.module) {
+        return crate::spectest::launch(platform, identity, &request);
+    }
     prepare(platform, identity, request).map_or_else(
         |error| Launched {
             outcome: error.into(),

@@ -90,7 +90,6 @@ fn path_open(
     directory(call, fd)
 }
 
-#[expect(clippy::too_many_arguments, reason = "WASI's signature")]
 fn path_readlink(call: &mut Call<'_>, fd: u32, _: u32, _: u32, _: u32, _: u32, _: u32) -> Result {
     directory(call, fd)
 }
@@ -99,7 +98,6 @@ fn path_remove_directory(call: &mut Call<'_>, fd: u32, _: u32, _: u32) -> Result
     directory(call, fd)
 }
 
-#[expect(clippy::too_many_arguments, reason = "WASI's signature")]
 fn path_rename(
     call: &mut Call<'_>,
     old_fd: u32,

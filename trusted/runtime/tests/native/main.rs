@@ -7,6 +7,7 @@
 //! | `limits` | memory, tables, stack |
 //! | `streams`, `process` | WASI, call by call |
 //! | `hostile` | a host that lies |
+//! | `spectest` | the interpreter of the specification's tests |
 //!
 //! One binary for all, because linking the compiler takes longer than running the tests.
 
@@ -16,5 +17,6 @@ mod hostile;
 mod launch;
 mod limits;
 mod process;
+mod spectest;
 mod streams;
 mod support;

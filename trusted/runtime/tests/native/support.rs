@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a failing set-up is a failing test, wherever the helper stands"
 )]
 
