@@ -19,6 +19,14 @@ fn key() -> PrivateKey {
     PrivateKey::from_pem(LINUX_KEY).unwrap()
 }
 
+/// A user who has a key already; making one takes a second.
+fn user(home: &tempfile::TempDir) -> Directories {
+    let directories = Directories::below(home.path());
+    let path = directories.state().unwrap().join("development-key.pem");
+    crate::state::create_secret(&path, LINUX_KEY.as_bytes()).unwrap();
+    directories
+}
+
 fn image() -> Image {
     Image::from_sgxs(FORTANIX_SGXS).unwrap()
 }
@@ -156,11 +164,12 @@ fn a_user_keeps_one_key_and_one_certificate_for_each_form() {
 #[test]
 fn a_damaged_certificate_is_made_again_and_a_foreign_one_is_not_taken() {
     let home = tempfile::tempdir().unwrap();
-    let directories = Directories::below(home.path());
+    let directories = user(&home);
     let certify = || development::certify(&directories, &image(), Debugging::Forbidden).unwrap();
     let good = certify();
     let [path] = kept(&directories).try_into().expect("one certificate");
-    let foreign = statement(Debugging::Forbidden).sign(&key()).unwrap();
+    let foreign_key = PrivateKey::generate().unwrap();
+    let foreign = statement(Debugging::Forbidden).sign(&foreign_key).unwrap();
     for damage in [
         b"".as_slice(),
         &[0; Sigstruct::LEN],
@@ -176,7 +185,7 @@ fn a_damaged_certificate_is_made_again_and_a_foreign_one_is_not_taken() {
 #[test]
 fn certificates_of_forgotten_images_do_not_pile_up() {
     let home = tempfile::tempdir().unwrap();
-    let directories = Directories::below(home.path());
+    let directories = user(&home);
     let old = directories.state_in("sigstructs").unwrap();
     for name in 0..100 {
         std::fs::write(old.join(format!("{name}.sigstruct")), b"old").unwrap();
