@@ -82,6 +82,31 @@ pub fn has_cpu_feature(name: &str) -> Option<bool> {
         .then_some(true)
 }
 
+/// A setting of the compiler beyond the processor's extensions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CompilerFlag {
+    /// The compiler's (Cranelift's) flag.
+    pub flag: &'static str,
+    /// Its value.
+    pub value: &'static str,
+}
+
+/// Settings of the compiler that the engine inside cannot see, and that its safety depends on.
+///
+/// By default an access out of bounds is sent to address 0, which stops speculation and is expected to fault. Address 0
+/// belongs to the host here: it can map a page there, and the guest would go on with whatever the host put into it, be
+/// it a number or a function. So bounds are checked by a branch to a trap, which asks nobody.
+pub const COMPILER_FLAGS: [CompilerFlag; 2] = [
+    CompilerFlag {
+        flag: "enable_heap_access_spectre_mitigation",
+        value: "false",
+    },
+    CompilerFlag {
+        flag: "enable_table_access_spectre_mitigation",
+        value: "false",
+    },
+];
+
 /// Address range reserved for one linear memory. A 32-bit memory can never outgrow it, so no access needs a check.
 pub const MEMORY_RESERVATION_LEN: u64 = 4 << 30;
 

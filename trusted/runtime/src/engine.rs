@@ -19,7 +19,7 @@ use crate::limits::BACKTRACE_FRAMES_MAX;
 ///
 /// # Errors
 /// [`Error::Unusable`] if the engine refuses the profile, which a test excludes; [`Error::Limit`] if memory runs out.
-pub fn engine(document: &LaunchDocument) -> Result<Engine, Error> {
+pub(crate) fn engine(document: &LaunchDocument) -> Result<Engine, Error> {
     let mut config = Config::new();
     apply_profile!(&mut config).map_err(unusable)?;
     trust_profile_features(&mut config);
@@ -41,7 +41,7 @@ pub fn engine(document: &LaunchDocument) -> Result<Engine, Error> {
     unsafe_code,
     reason = "the engine cannot know that the bytes are a compiler's; we can"
 )]
-pub fn load(engine: &Engine, module: &VerifiedModule<'_>) -> Result<Module, Error> {
+pub(crate) fn load(engine: &Engine, module: &VerifiedModule<'_>) -> Result<Module, Error> {
     // SAFETY:
     // - The exact output of the compiler: a `VerifiedModule` is made only after the bytes' SHA-256 was found in the
     //   launch document, whose own SHA-512 is the enclave's CONFIGID. Whoever wrote that document vouches for the

@@ -54,14 +54,14 @@ impl Identity {
 
 /// A compiled module whose hash stands in the enclave's launch document. Holding one *is* the proof.
 #[derive(Debug)]
-pub struct VerifiedModule<'a>(&'a [u8]);
+pub(crate) struct VerifiedModule<'a>(&'a [u8]);
 
 impl<'a> VerifiedModule<'a> {
     /// Checks that `bytes` are the module that `document` names.
     ///
     /// # Errors
     /// [`Error::OtherModule`]; [`Error::OtherEngine`] if it was compiled for another engine.
-    pub fn verify(document: &LaunchDocument, bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn verify(document: &LaunchDocument, bytes: &'a [u8]) -> Result<Self, Error> {
         let found = Digest(Sha256::digest(bytes).into());
         let expected = document.module.sha256;
         if found != expected {
@@ -85,8 +85,7 @@ impl<'a> VerifiedModule<'a> {
     }
 
     /// The module's bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> &'a [u8] {
+    pub(crate) const fn bytes(&self) -> &'a [u8] {
         self.0
     }
 }
@@ -95,7 +94,7 @@ impl<'a> VerifiedModule<'a> {
 ///
 /// # Errors
 /// [`Error::Arguments`].
-pub fn arguments(rule: &Arguments, from_caller: &[u8]) -> Result<Vec<String>, Error> {
+pub(crate) fn arguments(rule: &Arguments, from_caller: &[u8]) -> Result<Vec<String>, Error> {
     let passed = strings("arguments", from_caller)?;
     match rule {
         Arguments::FromCaller => Ok(passed.into_iter().map(String::from).collect()),
@@ -111,7 +110,7 @@ pub fn arguments(rule: &Arguments, from_caller: &[u8]) -> Result<Vec<String>, Er
 ///
 /// # Errors
 /// [`Error::Arguments`].
-pub fn environment(rule: &Environment, from_caller: &[u8]) -> Result<Vec<String>, Error> {
+pub(crate) fn environment(rule: &Environment, from_caller: &[u8]) -> Result<Vec<String>, Error> {
     let fixed = rule
         .fixed
         .iter()

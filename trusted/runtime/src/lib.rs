@@ -11,8 +11,8 @@
 //! | module | owns |
 //! |---|---|
 //! | [`platform`] | the one seam: six things that only the world outside can do |
-//! | [`identity`] | whether document, module, arguments and environment are this enclave's |
-//! | [`engine`] | the engine's configuration, and the only place that loads machine code |
+//! | `identity` | whether document, module, arguments and environment are this enclave's |
+//! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | [`outcome`], [`error`] | how it ended |
@@ -28,10 +28,12 @@ extern crate alloc;
 
 mod clocks;
 mod descriptors;
-pub mod engine;
+mod engine;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod halt;
-pub mod identity;
+mod identity;
 mod limiter;
 pub mod limits;
 pub mod outcome;

@@ -1,8 +1,8 @@
 //! The world outside, as one small trait.
 //!
 //! In the enclave every method but one is a host call, so what comes back is a claim: whoever calls checks that counts
-//! and sets fit what was asked ([`streams`](crate::streams)) and that time does not run backwards
-//! ([`clocks`](crate::clocks)). Tests implement the trait natively, honestly or not.
+//! and sets fit what was asked (`streams`) and that time does not run backwards
+//! (`clocks`). Tests implement the trait natively, honestly or not.
 
 use twine_abi::exchange::{Clock, HostErrno};
 

@@ -226,14 +226,27 @@ fn ended(error: &wasmtime::Error) -> Outcome {
     }
 }
 
-/// The reason, then the backtrace if the engine was told to keep one: the innermost frame first, one a line.
+/// The reason, then, if the engine was told to keep a backtrace, the circumstances and the backtrace: the innermost frame
+/// first, one a line. Circumstances can be secret too: the address of a fault may come from what the guest computes on.
 fn trap_message(error: &wasmtime::Error) -> String {
     let mut message = error.root_cause().to_string();
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        let result = write_frames(&mut message, backtrace);
+        let result = write_circumstances(&mut message, error)
+            .and_then(|()| write_frames(&mut message, backtrace));
         assert!(result.is_ok(), "writing to a string cannot fail");
     }
     message
+}
+
+/// What stands between the backtrace, which the engine puts outermost, and the reason at the root.
+fn write_circumstances(out: &mut String, error: &wasmtime::Error) -> core::fmt::Result {
+    let mut causes = error.chain().skip(1).peekable();
+    while let Some(cause) = causes.next() {
+        if causes.peek().is_some() {
+            write!(out, " ({cause})")?;
+        }
+    }
+    Ok(())
 }
 
 // The engine's own way of writing, without its heading. Names stay mangled: whoever shows them can demangle them, and

@@ -100,19 +100,14 @@ fn fd_fdstat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
         Blocking::Wait => 0,
         Blocking::Fail => fdflag::NONBLOCK,
     };
-    let mut bytes = [0; 24];
-    let (kind, rest) = bytes.split_at_mut(2);
-    let (state, rights) = rest.split_at_mut(6);
-    kind.copy_from_slice(&[filetype(entry.resource), 0]);
-    state.copy_from_slice(&[flags.to_le_bytes(), [0; 2], [0; 2]].concat());
-    rights.copy_from_slice(
-        &[
-            entry.rights.base.to_le_bytes(),
-            entry.rights.inheriting.to_le_bytes(),
-        ]
-        .concat(),
-    );
-    Ok(call.memory.write(stat, &bytes)?)
+    let words = [
+        u64::from(filetype(entry.resource)) | u64::from(flags) << 16,
+        entry.rights.base,
+        entry.rights.inheriting,
+    ];
+    Ok(call
+        .memory
+        .write(stat, words.map(u64::to_le_bytes).as_flattened())?)
 }
 
 fn fd_fdstat_set_flags(call: &mut Call<'_>, fd: u32, flags: u32) -> Result {

@@ -150,7 +150,7 @@ fn gather(memory: &GuestMemory<'_>, ranges: &[GuestRange]) -> Result<Vec<u8>> {
     for range in ranges {
         let bytes = memory.slice(*range)?;
         let room = IO_LEN_BYTES_MAX.saturating_sub(gathered.len());
-        gathered.extend(bytes.iter().take(room));
+        gathered.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
     Ok(gathered)
 }
@@ -159,8 +159,8 @@ fn scatter(memory: &mut GuestMemory<'_>, ranges: &[GuestRange], mut bytes: &[u8]
     for range in ranges {
         let buffer = memory.slice_mut(*range)?;
         let (now, later) = bytes.split_at(bytes.len().min(buffer.len()));
-        for (to, from) in buffer.iter_mut().zip(now) {
-            *to = *from;
+        if let Some(buffer) = buffer.get_mut(..now.len()) {
+            buffer.copy_from_slice(now);
         }
         bytes = later;
     }

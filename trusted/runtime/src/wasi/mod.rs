@@ -1,7 +1,6 @@
 //! WASI preview 1 (`wasi_snapshot_preview1`), all 46 calls.
 //!
-//! The core that does the work ([`streams`](crate::streams), [`clocks`](crate::clocks),
-//! [`descriptors`](crate::descriptors)) has no type of preview 1 in it; this module translates. Nothing is mounted and
+//! The core that does the work (`streams`, `clocks`, `descriptors`) has no type of preview 1 in it; this module translates. Nothing is mounted and
 //! there are no sockets, so the calls on files, directories and sockets are present and say so.
 //!
 //! | call | status | remarks |

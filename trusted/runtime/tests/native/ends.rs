@@ -83,6 +83,22 @@ fn every_trap_is_reported_with_reason_and_backtrace() {
 }
 
 #[test]
+fn a_fault_is_reported_with_its_address_unless_backtraces_are_withheld() {
+    let launch = |backtraces| {
+        let mut launch = trapping("(drop (i32.load (i32.const 0x12340)))");
+        launch.draft.diagnostics.backtraces = backtraces;
+        launch.run().message
+    };
+    assert_eq!(
+        launch(true).lines().next(),
+        Some(
+            "wasm trap: out of bounds memory access (memory fault at wasm address 0x12340 in linear memory of size 0x10000)"
+        )
+    );
+    assert_eq!(launch(false), "wasm trap: out of bounds memory access");
+}
+
+#[test]
 fn a_backtrace_is_withheld_if_the_document_says_so() {
     let mut launch = trapping("unreachable");
     launch.draft.diagnostics.backtraces = false;

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::exchange::{Clock, interest};
-use twine_abi::profile;
+use twine_abi::profile::{self, CompilerFlag};
 use twine_launch::{
     Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
     ModuleIdentity,
@@ -130,6 +130,9 @@ pub(crate) fn compile_with(wat: &str, spoil: impl FnOnce(&mut wasmtime::Config))
     for feature in profile::CPU_FEATURES {
         enable(&mut config, feature.flag);
     }
+    for CompilerFlag { flag, value } in profile::COMPILER_FLAGS {
+        set(&mut config, flag, value);
+    }
     spoil(&mut config);
     let engine = wasmtime::Engine::new(&config).unwrap();
     engine.precompile_module(wat.as_bytes()).unwrap()
@@ -144,6 +147,17 @@ pub(crate) fn enable(config: &mut wasmtime::Config, flag: &str) {
     // - Code must not use what the processor lacks: it is run only if the runtime accepts it, which it does for the
     //   profile's extensions alone, and these every machine has that can run the tests.
     unsafe { config.cranelift_flag_enable(flag) };
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the compiler's flags can break its output, so setting one is unsafe"
+)]
+fn set(config: &mut wasmtime::Config, flag: &str, value: &str) {
+    // SAFETY:
+    // - Code must stay what the engine expects: the flags are the profile's, and with them accesses are checked by
+    //   branches instead of faults.
+    unsafe { config.cranelift_flag_set(flag, value) };
 }
 
 /// A launch in the making: everything has a default, every test changes what it is about.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
-use twine_abi::profile::CPU_FEATURES;
+use twine_abi::profile::{COMPILER_FLAGS, CPU_FEATURES, CompilerFlag};
 use twine_launch::Digest;
 use wasmtime::{Config, Engine};
 
@@ -69,6 +69,9 @@ fn engine(mut config: Config) -> wasmtime::Result<Engine> {
     for feature in CPU_FEATURES {
         enable(&mut config, feature.flag);
     }
+    for CompilerFlag { flag, value } in COMPILER_FLAGS {
+        set(&mut config, flag, value);
+    }
     Engine::new(&config)
 }
 
@@ -83,6 +86,17 @@ fn enable(config: &mut Config, flag: &'static str) {
     unsafe { config.cranelift_flag_enable(flag) };
 }
 
+#[expect(
+    unsafe_code,
+    reason = "the compiler's flags can break its output, so setting one is unsafe"
+)]
+fn set(config: &mut Config, flag: &'static str, value: &'static str) {
+    // SAFETY:
+    // - The flag must not make the compiler emit what the engine does not expect: with the profile's flags accesses are
+    //   checked by branches instead of faults, which every engine takes.
+    unsafe { config.cranelift_flag_set(flag, value) };
+}
+
 /// Names everything that compiled code depends on: Wasm, compiler and profile.
 fn key(config: &Config, wasm_sha256: Digest) -> Digest {
     let mut hash = Sha256::new();
@@ -92,6 +106,7 @@ fn key(config: &Config, wasm_sha256: Digest) -> Digest {
         wasmtime_environ::VERSION,
         &format!("{config:?}"),
         &format!("{CPU_FEATURES:?}"),
+        &format!("{COMPILER_FLAGS:?}"),
     ] {
         hash.update(part);
         hash.update([0]);
