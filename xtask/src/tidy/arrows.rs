@@ -93,9 +93,10 @@ impl Package {
 
     fn judge(&self, (used, kind): &(String, DependencyKind)) -> Option<Finding> {
         let allowed = self.allowed()?;
-        let is_tool_in_tests =
-            *kind == DependencyKind::Development && TOOLS.contains(&used.as_str());
-        (!allowed.contains(&used.as_str()) && !is_tool_in_tests).then(|| {
+        // Its own features, too, a package may turn on for its tests by naming itself.
+        let in_tests = *kind == DependencyKind::Development;
+        let is_for_tests = in_tests && (TOOLS.contains(&used.as_str()) || *used == self.name);
+        (!allowed.contains(&used.as_str()) && !is_for_tests).then(|| {
             self.fault(format!(
                 "{} must not use {used}: no arrow leads there, see ARCHITECTURE.md",
                 self.name
@@ -150,6 +151,13 @@ mod tests {
         );
         assert_eq!(findings("twine", "twine-guests", DependencyKind::Normal), 1);
         assert_eq!(findings("xtask", "twine", DependencyKind::Normal), 0);
+    }
+
+    #[test]
+    fn a_package_names_itself_in_tests_only() {
+        let itself = |kind| findings("twine-runtime", "twine-runtime", kind);
+        assert_eq!(itself(DependencyKind::Development), 0);
+        assert_eq!(itself(DependencyKind::Normal), 1);
     }
 
     #[test]
