@@ -307,6 +307,6 @@ mod tests {
             assert!(matches!(cut, Err(Flaw::Broken(_))), "{len}");
         }
         let longer = [&*file, b"x"].concat();
-        assert!(Module::parse("app".into(), &*longer).is_err());
+        Module::parse("app".into(), &*longer).unwrap_err();
     }
 }

@@ -100,17 +100,18 @@ impl fmt::Debug for Runtime {
 /// Who signs the image.
 enum Signer {
     /// The user's own key, as needed. The certificates are for production and for debugging.
-    Development(Directories, [OnceLock<Certificate>; 2]),
+    Development(Directories, Box<[OnceLock<Certificate>; 2]>),
     /// Somebody has signed it already.
-    Given(Certificate),
+    Given(Box<Certificate>),
 }
 
 impl Signer {
     fn certificate(&self, image: &Image, debugging: Debugging) -> Result<&Certificate, Error> {
-        let (directories, [production, debug]) = match self {
+        let (directories, certificates) = match self {
             Self::Given(certificate) => return Ok(certificate),
             Self::Development(directories, certificates) => (directories, certificates),
         };
+        let [production, debug] = &**certificates;
         let place = match debugging {
             Debugging::Forbidden => production,
             Debugging::Allowed => debug,
@@ -212,8 +213,8 @@ impl RuntimeBuilder {
             image,
             cache: self.cache.unwrap_or_else(|| Cache::of(&directories)),
             signer: match self.certificate {
-                Some(certificate) => Signer::Given(certificate),
-                None => Signer::Development(directories, <[OnceLock<_>; 2]>::default()),
+                Some(certificate) => Signer::Given(Box::new(certificate)),
+                None => Signer::Development(directories, Box::default()),
             },
         })
     }
