@@ -12,9 +12,9 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::Permissions;
 
+use crate::memory::PAGE_SIZE;
 use crate::memory::arena::{self, ArenaError};
 use crate::{fatal, sync, thread};
 
@@ -56,7 +56,7 @@ extern "C" fn wasmtime_init_traps(handler: TrapHandler) -> i32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn wasmtime_page_size() -> usize {
-    PAGE_LEN as usize
+    PAGE_SIZE
 }
 
 #[unsafe(no_mangle)]

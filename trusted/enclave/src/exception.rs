@@ -63,7 +63,13 @@ pub(crate) extern "sysv64" fn handle_exception(event: u64, cssa: u64) -> Answer 
         Err(Busy) => return refuse(Status::NotNow),
     };
     match registers.exit_info.vector() {
-        None if Event::try_from(event) == Ok(Event::Stop) => stop(frame, in_guest),
+        None if Event::try_from(event) == Ok(Event::Stop) => {
+            if in_guest && thread::is_main() {
+                stop(frame)
+            } else {
+                refuse(Status::NotNow)
+            }
+        }
         // An interrupt, or an exception already dealt with: ERESUME continues where it was.
         None => refuse(Status::WrongState),
         Some(vector) if in_guest && registers.exit_info.kind() == Some(ExitKind::Hardware) => {
@@ -112,11 +118,8 @@ fn trap(frame: Frame, vector: u8) -> Answer {
     RESUME
 }
 
-/// Ends the guest's call, if this is the thread that runs it and it runs the guest's own code right now.
-fn stop(frame: Frame, in_guest: bool) -> Answer {
-    if !in_guest || !thread::is_main() {
-        return refuse(Status::NotNow);
-    }
+/// Ends the guest's call. This is the thread that runs it, and it runs the guest's own code right now.
+fn stop(frame: Frame) -> Answer {
     call::set_stopped();
     let mut registers = GprSgx {
         rflags: RFLAGS_CLEAR,
@@ -158,7 +161,8 @@ impl Frame {
 
     /// EXINFO, which lies just below GPRSGX.
     fn extended(self) -> ExInfo {
+        let at = (self.end - GprSgx::LEN as u64 - ExInfo::LEN as u64) as *const ExInfo;
         // SAFETY: as for `registers`.
-        unsafe { self.registers_at().cast::<ExInfo>().sub(1).read() }
+        unsafe { at.read() }
     }
 }

@@ -69,10 +69,8 @@ impl HostRange {
     /// Copies the start of the range into the enclave: as much as both have room for.
     pub(crate) fn read_once(self, to: &mut [u8]) {
         let len = to.len().min(self.len);
-        for (chunk, address) in to[..len]
-            .chunks_mut(WORD_LEN)
-            .zip((self.address..).step_by(WORD_LEN))
-        {
+        let chunks = to.get_mut(..len).unwrap_or_default().chunks_mut(WORD_LEN);
+        for (chunk, address) in chunks.zip((self.address..).step_by(WORD_LEN)) {
             // SAFETY:
             // - Not our memory: `new` rejected every overlap of the padded range with the enclave, so no reference
             //   aliases it, and `len` keeps `address` in the padded range.
@@ -80,7 +78,10 @@ impl HostRange {
             // - Races: the host may write concurrently; the read is volatile, of one aligned word, and yields some value,
             //   which is all we assume.
             let word = unsafe { (address as *const u64).read_volatile() };
-            chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+            chunk
+                .iter_mut()
+                .zip(word.to_le_bytes())
+                .for_each(|(to, byte)| *to = byte);
         }
     }
 
@@ -92,7 +93,9 @@ impl HostRange {
             .zip((self.address..).step_by(WORD_LEN))
         {
             let mut word = [0; WORD_LEN];
-            word[..chunk.len()].copy_from_slice(chunk);
+            word.iter_mut()
+                .zip(chunk)
+                .for_each(|(to, byte)| *to = *byte);
             // SAFETY: as for `read_once`; the padded range is outside, so nothing of the enclave is overwritten. Whole
             // aligned words leave no stale bytes of a partial store behind.
             unsafe { (address as *mut u64).write_volatile(u64::from_le_bytes(word)) };
@@ -135,23 +138,18 @@ pub(crate) fn call_for(
     let most = payload.len().min(PAYLOAD_LEN);
     let answer = exchange(call, args, &[], 0..=most as u64)?;
     let len = usize::try_from(answer).map_err(|_| CallError::Misbehaved)?;
-    HostRange::exchange()
-        .from(HEADER_LEN)
-        .read_once(&mut payload[..len]);
+    let answer = payload.get_mut(..len).ok_or(CallError::Misbehaved)?;
+    HostRange::exchange().from(HEADER_LEN).read_once(answer);
     Ok(len)
 }
 
 /// Writes a message to the host's standard error: debug launches only. A thread without a call has nowhere to put it.
 pub(crate) fn log(message: &[u8]) {
     if thread::exchange() != 0 {
-        let len = message.len().min(PAYLOAD_LEN);
+        let message = message.get(..PAYLOAD_LEN).unwrap_or(message);
+        let args = [message.len() as u64, 0, 0, 0, 0, 0];
         // What the host does with it, and whether, is of no consequence.
-        let _ = call_with(
-            HostCall::Log,
-            [len as u64, 0, 0, 0, 0, 0],
-            &message[..len],
-            0..=0,
-        );
+        let _ = call_with(HostCall::Log, args, message, 0..=0);
     }
 }
 

@@ -65,11 +65,12 @@ fn header() -> &'static ElfHeader {
 
 /// The first program header of a kind.
 pub(crate) fn program_header(kind: u32) -> Option<ProgramHeader> {
-    let first = (base() + header().program_headers) as *const ProgramHeader;
-    (0..usize::from(header().program_header_count)).find_map(|index| {
+    let first = base() + header().program_headers;
+    (0..u64::from(header().program_header_count)).find_map(|index| {
+        let at = (first + index * size_of::<ProgramHeader>() as u64) as *const ProgramHeader;
         // SAFETY: the linker wrote `program_header_count` headers there, in the image's first, read-only segment, which is
         // measured; the image builder refuses an image whose headers lie elsewhere.
-        let header = unsafe { first.add(index).read() };
+        let header = unsafe { at.read() };
         (header.kind == kind).then_some(header)
     })
 }

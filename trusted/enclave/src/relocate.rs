@@ -9,6 +9,9 @@ use twine_abi::sgx::Permissions;
 
 use crate::{image, pages};
 
+/// Length of a relocation.
+const RELA_LEN: u64 = size_of::<Rela>() as u64;
+
 /// One entry of the dynamic section. System V ABI, "Dynamic Section".
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -53,10 +56,10 @@ pub(crate) fn apply() {
         }
         entry = entry.wrapping_add(1);
     }
-    let first = (base + table) as *const Rela;
-    for index in 0..len as usize / size_of::<Rela>() {
+    for index in 0..len / RELA_LEN {
+        let at = (base + table + index * RELA_LEN) as *const Rela;
         // SAFETY: DT_RELA and DT_RELASZ describe this table; both are measured.
-        let relocation = unsafe { first.add(index).read() };
+        let relocation = unsafe { at.read() };
         if relocation.info == R_X86_64_RELATIVE {
             let target = (base + relocation.offset) as *mut u64;
             // SAFETY: the linker emitted the relocation for a word of the image's writable (until `seal`) data.

@@ -11,6 +11,7 @@ use core::mem::offset_of;
 use twine_abi::layout;
 
 use crate::image;
+use crate::memory::PAGE_SIZE;
 
 /// A thread is free for a call.
 pub(crate) const IDLE: u64 = 0;
@@ -40,7 +41,7 @@ pub(crate) struct ThreadBlock {
     pub(crate) engine: [u64; 2],
 }
 
-const _: () = assert!(size_of::<ThreadBlock>() < layout::PAGE_LEN as usize);
+const _: () = assert!(size_of::<ThreadBlock>() < PAGE_SIZE);
 
 /// Reads the word at `$offset` of this thread's block.
 macro_rules! read {

@@ -4,8 +4,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use dlmalloc::Dlmalloc;
-use twine_abi::layout::{HEAP_LEN_MAX, HEAP_OFFSET, PAGE_LEN};
+use twine_abi::layout::{HEAP_LEN_MAX, HEAP_OFFSET};
 
+use crate::memory::PAGE_SIZE;
 use crate::sync::Mutex;
 use crate::{image, pages};
 
@@ -51,18 +52,21 @@ struct Pages;
 unsafe impl dlmalloc::Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         const NONE: (*mut u8, usize, u32) = (core::ptr::null_mut(), 0, 0);
-        let Some(len) = (size as u64).checked_next_multiple_of(PAGE_LEN) else {
+        let Some(len) = size.checked_next_multiple_of(PAGE_SIZE) else {
             return NONE;
         };
         // The allocator's lock is held: nobody else grows the heap.
         let start = ACCEPTED_LEN.load(Ordering::Relaxed);
-        let Some(end) = start.checked_add(len).filter(|end| *end <= HEAP_LEN_MAX) else {
+        let Some(end) = start
+            .checked_add(len as u64)
+            .filter(|end| *end <= HEAP_LEN_MAX)
+        else {
             return NONE;
         };
         let offset = HEAP_OFFSET + start;
-        pages::accept(offset, len);
+        pages::accept(offset, len as u64);
         ACCEPTED_LEN.store(end, Ordering::Relaxed);
-        ((image::base() + offset) as *mut u8, len as usize, 0)
+        ((image::base() + offset) as *mut u8, len, 0)
     }
 
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
@@ -86,6 +90,6 @@ unsafe impl dlmalloc::Allocator for Pages {
     }
 
     fn page_size(&self) -> usize {
-        PAGE_LEN as usize
+        PAGE_SIZE
     }
 }

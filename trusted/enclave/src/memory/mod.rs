@@ -12,3 +12,10 @@ mod bytes;
 mod heap;
 mod ranges;
 pub(crate) mod stack;
+
+use twine_abi::layout::PAGE_LEN;
+
+/// [`PAGE_LEN`], for sizes of things in memory.
+pub(crate) const PAGE_SIZE: usize = 4096;
+
+const _: () = assert!(PAGE_SIZE as u64 == PAGE_LEN);
