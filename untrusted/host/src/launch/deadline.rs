@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Only the enclave can end its guest in an orderly way, and it does so only while the thread runs the guest's own
-//! code. Until then the request is repeated every [`RETRY_AFTER`]; an enclave that has not granted it after
-//! [`GIVE_UP_AFTER`] is abandoned.
+//! code. Until then the request is repeated every millisecond; an enclave that has not granted it after
+//! five seconds is abandoned.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,7 +125,7 @@ impl Deadline {
         self.has_passed() && first.is_some_and(|at| at.elapsed() > GIVE_UP_AFTER)
     }
 
-    /// Interrupts the thread once more, [`RETRY_AFTER`] from now.
+    /// Interrupts the thread once more, a millisecond from now.
     pub fn again(&self) {
         self.shared.lock().next = Some(Instant::now() + RETRY_AFTER);
         self.shared.changed.notify_one();

@@ -7,7 +7,7 @@
 //!   outcome   what stands in the exchange area at the end
 //! ```
 //!
-//! Embedders need none of this: [`Launch`](crate::Launch) does it all. It is public for tests that play a hostile
+//! Embedders need none of this: [`Launch`] does it all. It is public for tests that play a hostile
 //! host, and for benchmarks.
 
 pub mod buffer;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::launch::outcome::printable;
 
-/// The latest of an enclave's words, at most [`LOG_LEN_MAX`] bytes. Clones share them.
+/// The latest of an enclave's words, at most 16 KiB. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<String>>);
 
