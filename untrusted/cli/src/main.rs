@@ -1,6 +1,7 @@
 //! The program `twine`: one file for each command, and nothing that the library `twine` could do.
 
 mod command;
+mod demangle;
 mod exit;
 mod logging;
 mod units;

@@ -16,6 +16,7 @@ use twine::module::Module;
 use twine::{BackendChoice, Error, Outcome, Runtime};
 
 use super::{hex, is_document};
+use crate::demangle;
 use crate::exit::{self, Blame, Code};
 use crate::units;
 
@@ -155,7 +156,7 @@ fn report(outcome: Outcome) -> ExitCode {
             code.into()
         }
         Outcome::Trapped { message } => {
-            log::error!("the guest trapped: {}", message.trim_end());
+            log::error!("the guest trapped: {}", demangle::backtrace(&message));
             Code::Trap.into()
         }
         Outcome::Stopped => {
