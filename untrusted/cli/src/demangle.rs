@@ -23,10 +23,13 @@ fn name_of(name: &str) -> String {
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
         return format!("{rust:#}");
     }
-    let cpp = Symbol::new(name)
-        .ok()
-        .and_then(|symbol| symbol.demangle().ok());
-    cpp.unwrap_or_else(|| name.to_owned())
+    // Without the prefix the parser would take a C function named `c` for the type `char`.
+    let symbol = Some(name)
+        .filter(|name| name.starts_with("_Z"))
+        .and_then(|name| Symbol::new(name).ok());
+    symbol
+        .and_then(|symbol| symbol.demangle().ok())
+        .unwrap_or_else(|| name.to_owned())
 }
 
 #[cfg(test)]
