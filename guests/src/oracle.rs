@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use crate::Error;
 use crate::tools::WASMTIME;
@@ -23,9 +24,11 @@ pub fn run(module: &Path, arguments: &[&str], input: &[u8]) -> Result<Output, Er
         .stderr(Stdio::piped())
         .spawn()
         .map_err(Error::io(python))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that ends without reading its input is no failure.
-        _ = stdin.write_all(input);
-    }
-    child.wait_with_output().map_err(Error::io(python))
+    let stdin = child.stdin.take();
+    thread::scope(|scope| {
+        // Beside the reading: a program that echoes fills its output before it has read its input. One that ends without
+        // reading its input is no failure.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output().map_err(Error::io(python))
+    })
 }

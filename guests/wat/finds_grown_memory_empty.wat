@@ -1,4 +1,5 @@
-;; Looks for a byte that is not zero in memory that it has grown; exits with 1 if there is one. Memory that another guest
+;; Looks for a byte that is not zero in memory that it has grown; exits with 1 if there is one. Memory that another
+;; guest
 ;; used must never show.
 (module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))

@@ -1,4 +1,5 @@
-;; Passes pointers that lead out of its memory, or wrap around, to WASI calls that read or write there. Every call must
+;; Passes pointers that lead out of its memory, or wrap around, to WASI calls that read or write there. Every call
+;; must
 ;; answer 21 (EFAULT) or another error, never succeed and never trap. Exits with the number of calls that succeeded.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))

@@ -1,0 +1,14 @@
+//! What the tests of the whole share. The tests themselves are in `tests/`:
+//!
+//! | test | question |
+//! |---|---|
+//! | `whole` | do programs behave as they should, and does everybody else who misbehaves get nowhere? |
+//! | `endurance` | does anything grow when a process launches a thousand enclaves? |
+//! | `specification` | does the engine do, inside an enclave, what WebAssembly's specification says? |
+//!
+//! Everything runs on the emulator with the bundled image, as it is built for users.
+
+pub mod fuzzing;
+pub mod hostile;
+pub mod run;
+pub mod spec;
