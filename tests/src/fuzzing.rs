@@ -24,7 +24,7 @@ pub fn host_answers(bytes: &[u8]) {
     let Some(module) = guests.get(usize::from(*first) % guests.len()) else {
         return;
     };
-    let mut script = script.to_vec().into_iter();
+    let mut script = Vec::from(script).into_iter();
     let mut previous = 0;
     let lie = liar(move |header, payload, honest| {
         let Some(how) = script.next() else {

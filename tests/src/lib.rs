@@ -8,6 +8,12 @@
 //!
 //! Everything runs on the emulator with the bundled image, as it is built for users.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what tests share fails as a test does"
+)]
+
 pub mod fuzzing;
 pub mod hostile;
 pub mod run;
