@@ -41,9 +41,10 @@ fn moving_bytes_is_right_for_every_length_and_overlap() {
             expected.copy_within(from..from + len, to);
             let mut bytes = original.clone();
             let start = bytes.as_mut_ptr();
+            let (source, target) = (start.wrapping_add(from), start.wrapping_add(to));
             // SAFETY: both ranges end below 10,000.
-            let moved = unsafe { bytes_move(start.add(to), start.add(from), len) };
-            assert_eq!(moved.addr(), start.addr() + to);
+            let moved = unsafe { bytes_move(target, source, len) };
+            assert_eq!(moved, target);
             assert!(bytes == expected, "{len} bytes from {from} to {to}");
         }
     }
@@ -55,8 +56,10 @@ fn setting_bytes_touches_no_other() {
         let mut bytes = vec![1; len + 8];
         let mut expected = bytes.clone();
         expected[3..3 + len].fill(0xab);
+        let start = bytes.as_mut_ptr().wrapping_add(3);
         // SAFETY: the buffer is longer by 8.
-        unsafe { bytes_set(bytes.as_mut_ptr().add(3), 0x1ab, len) };
+        let set = unsafe { bytes_set(start, 0x1ab, len) };
+        assert_eq!(set, start);
         assert!(bytes == expected, "{len} bytes");
     }
 }
@@ -87,10 +90,8 @@ fn comparing_bytes_finds_the_first_difference() {
 fn the_length_of_a_text_ends_at_its_zero() {
     for text in [c"", c"a", c"hello"] {
         // SAFETY: the text ends in a zero.
-        assert_eq!(
-            unsafe { bytes_len(text.as_ptr().cast()) },
-            text.count_bytes()
-        );
+        let len = unsafe { bytes_len(text.as_ptr().cast()) };
+        assert_eq!(len, text.count_bytes());
     }
 }
 
@@ -106,27 +107,41 @@ impl Numbers {
     }
 }
 
+/// As many points as a model has.
+const POINTS: u64 = 64;
+
+/// What a range map replaces.
+type Model = [Option<char>; 64];
+
+#[expect(clippy::expect_used, reason = "the points of a model")]
+fn index(point: u64) -> usize {
+    usize::try_from(point).expect("a small number")
+}
+
 #[test]
 fn a_range_map_is_an_array_that_takes_less_room() {
-    const POINTS: u64 = 64;
     let mut numbers = Numbers(1);
     for _ in 0..300 {
         let mut map = RangeMap::new();
-        let mut model = [None; POINTS as usize];
+        let mut model: Model = [None; 64];
         for _ in 0..60 {
             let start = numbers.below(POINTS);
             let end = start + numbers.below(POINTS + 1 - start);
-            let value = [None, Some('a'), Some('b')][usize::try_from(numbers.below(3)).unwrap()];
+            let value = [None, Some('a'), Some('b')][index(numbers.below(3))];
             map.set(start..end, value);
-            model[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()].fill(value);
+            model[index(start)..index(end)].fill(value);
             check(&map, &model, 1 + numbers.below(10));
         }
     }
 }
 
-fn check(map: &RangeMap<char>, model: &[Option<char>; 64], gap_len: u64) {
-    let value = |point: u64| model[usize::try_from(point).unwrap()];
-    assert!((0..64).all(|point| map.at(point) == value(point)));
+#[expect(
+    clippy::indexing_slicing,
+    reason = "points are below the model's length"
+)]
+fn check(map: &RangeMap<char>, model: &Model, gap_len: u64) {
+    let value = |point: u64| model[index(point)];
+    assert!((0..POINTS).all(|point| map.at(point) == value(point)));
     let mut at = 5;
     for (part, found) in map.parts(5..60) {
         assert!(part.start == at && !part.is_empty());
@@ -135,8 +150,6 @@ fn check(map: &RangeMap<char>, model: &[Option<char>; 64], gap_len: u64) {
     }
     assert_eq!(at, 60);
     let is_gap = |start: &u64| (*start..start + gap_len).all(|point| value(point).is_none());
-    assert_eq!(
-        map.find_gap(0..64, gap_len),
-        (0..=64 - gap_len).find(is_gap)
-    );
+    let first = (0..=POINTS - gap_len).find(is_gap);
+    assert_eq!(map.find_gap(0..POINTS, gap_len), first);
 }

@@ -128,7 +128,8 @@ impl Identity<'_> {
     fn as_json(&self) -> Value {
         let sigstruct = self.certificate.sigstruct();
         let attributes = attributes(sigstruct);
-        let mut json = json!({
+        let program = self.program.as_ref();
+        json!({
             "mrenclave": hex(&sigstruct.enclave_hash),
             "mrsigner": hex(&self.certificate.mrsigner()),
             "isv_prod_id": sigstruct.isv_prod_id,
@@ -137,21 +138,14 @@ impl Identity<'_> {
             "isv_family_id": hex(&sigstruct.isv_family_id),
             "attributes": { "flags": attributes.flags.bits(), "xfrm": attributes.xfrm },
             "misc_select": sigstruct.misc_select.bits(),
-        });
-        if let Some(Program {
-            configuration,
-            module,
-        }) = &self.program
-        {
-            json["config_id"] = hex(&configuration.id).into();
-            json["config_svn"] = configuration.svn.into();
-            json["module"] = json!({
+            "config_id": program.map(|program| hex(&program.configuration.id)),
+            "config_svn": program.map(|program| program.configuration.svn),
+            "module": program.map(|Program { module, .. }| json!({
                 "sha256": module.sha256.to_string(),
                 "wasm_sha256": module.wasm_sha256.to_string(),
                 "engine": module.engine,
-            });
-        }
-        json
+            })),
+        })
     }
 }
 
