@@ -1,7 +1,7 @@
 //! How a structure becomes bytes and bytes become a structure: field by field, little-endian, without `unsafe`.
 //!
-//! [`structure!`] writes the definition, the byte conversions and the compile-time checks against the manual's table.
-//! [`bits!`] does the same for a set of flags inside one integer: unknown bits are kept, never dropped, because the
+//! `structure!` writes the definition, the byte conversions and the compile-time checks against the manual's table.
+//! `bits!` does the same for a set of flags inside one integer: unknown bits are kept, never dropped, because the
 //! processor's checks ("reserved bits must be zero") need to see them.
 
 /// A value of fixed length inside a structure.
