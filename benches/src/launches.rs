@@ -34,7 +34,7 @@ pub(crate) fn rows(rounds: usize) -> Result<Vec<Row>> {
             rounds,
             1,
             || launch(&runtime, &hello, Expected::Exit),
-            || Ok(ensure!(Command::new("true").status()?.success())),
+            process,
         )?,
         compare(
             title("launch/trap", "a guest that ends at once"),
@@ -44,6 +44,11 @@ pub(crate) fn rows(rounds: usize) -> Result<Vec<Row>> {
             || launch(&runtime, &ends, Expected::Exit),
         )?,
     ])
+}
+
+fn process() -> Result<()> {
+    ensure!(Command::new("true").status()?.success());
+    Ok(())
 }
 
 #[derive(Clone, Copy)]

@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p twine-tests --test specification -- --nocapture` prints the counts and what was left out.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

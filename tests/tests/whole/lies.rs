@@ -13,6 +13,11 @@ use twine_tests::fuzzing::host_answers;
 use twine_tests::hostile::liar;
 use twine_tests::run::{Given, Ran, launch, module, run, text};
 
+/// The longest payload, as an answer.
+const PAYLOAD: i64 = 64 << 10;
+
+const _: () = assert!(PAYLOAD.unsigned_abs() == PAYLOAD_LEN as u64);
+
 /// Runs a guest whose host answers every call `op` by `lie`, and everything else honestly.
 fn lied_to(guest: &str, op: HostCall, lie: impl FnMut(&Header, &mut [u8]) -> i64 + 'static) -> Ran {
     served_by(guest, {
@@ -53,7 +58,7 @@ fn impossible(most: u64) -> impl Iterator<Item = i64> {
     [
         most + 1,
         most + 8,
-        PAYLOAD_LEN as i64 + 1,
+        PAYLOAD + 1,
         1 << 31,
         1 << 32,
         i64::MAX - 7,
@@ -75,7 +80,7 @@ fn a_write_that_took_more_than_was_offered_ends_the_run() {
 
 #[test]
 fn a_read_that_returned_more_than_was_asked_for_ends_the_run() {
-    for excess in [1, 8, 1 << 20, 1 << 40, i64::MAX - PAYLOAD_LEN as i64] {
+    for excess in [1, 8, 1 << 20, 1 << 40, i64::MAX - PAYLOAD] {
         let lie = move |header: &Header, _: &mut [u8]| header.args[0].cast_signed() + excess;
         misbehaved(&lied_to("c_echoes_its_input", HostCall::ConsoleRead, lie));
     }

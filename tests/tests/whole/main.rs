@@ -1,5 +1,13 @@
 //! Tests of the whole: guests, faults, limits, hosts that lie, on the emulator with the bundled image.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod audit;
 mod entries;
 mod faults;

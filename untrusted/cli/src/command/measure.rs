@@ -248,7 +248,7 @@ mod tests {
             assert_eq!(json["mrenclave"], mrenclave);
             assert_eq!(json["mrsigner"], hex(&signer));
             assert_eq!(json["attributes"]["flags"], flags);
-            assert!(json.get("config_id").is_none());
+            assert!(json.get("config_id").is_some_and(Value::is_null));
         }
     }
 }
