@@ -6,7 +6,7 @@
 //!  trap_landing ◄──ERESUME── host ◄──EEXIT Resume───────────────────────────┘
 //! ```
 //!
-//! Only what the processor wrote into SSA[0] counts. A fault is turned into a trap if it was a hardware #PF, #UD or #DE
+//! Only what the processor wrote into `SSA[0]` counts. A fault is turned into a trap if it was a hardware #PF, #UD or #DE
 //! and the program counter lies in the guest's machine code; then the stack is the guest's, no lock is held, and the
 //! engine's own handler takes over. Everything else that the processor reports is an error in trusted code: fatal.
 //! An exit that the processor does not report (an interrupt) changes nothing, whatever the host calls it; the host may
@@ -130,7 +130,7 @@ fn stop(frame: Frame) -> Answer {
     RESUME
 }
 
-/// This thread's SSA[0]. Hardware wrote it; while the exception is handled the thread itself cannot run, so it is ours.
+/// This thread's `SSA[0]`. Hardware wrote it; while the exception is handled the thread itself cannot run, so it is ours.
 #[derive(Clone, Copy)]
 struct Frame {
     /// Address behind the frame.
