@@ -36,6 +36,7 @@ mod halt;
 mod identity;
 mod limiter;
 pub mod limits;
+mod null_call;
 pub mod outcome;
 pub mod platform;
 mod run;

@@ -27,7 +27,7 @@ use crate::limits::{BACKTRACE_FRAMES_MAX, MISSING_IMPORTS_MAX};
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
-use crate::{engine, wasi};
+use crate::{engine, null_call, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -127,6 +127,7 @@ fn link(store: &mut Store<State>, module: &Module) -> Result<InstancePre<State>,
     let unusable = |error: wasmtime::Error| Error::Unusable(format!("{error:#}"));
     let mut linker = Linker::new(store.engine());
     wasi::link(&mut linker).map_err(unusable)?;
+    null_call::link(&mut linker).map_err(unusable)?;
     check_imports(&linker, store, module)?;
     check_entry_point(module)?;
     linker.instantiate_pre(module).map_err(unusable)

@@ -83,6 +83,28 @@ fn every_trap_is_reported_with_reason_and_backtrace() {
 }
 
 #[test]
+fn a_null_function_is_reported_as_one_with_and_without_a_backtrace() {
+    let trap = |backtraces| {
+        let mut launch = Launch::new(
+            r#"(module $app
+                (import "twine" "null_call" (func $null_call))
+                (memory (export "memory") 1)
+                (func $main (export "_start") (call $null_call)))"#,
+        );
+        launch.draft.diagnostics.backtraces = backtraces;
+        let outcome = launch.run();
+        assert_eq!(outcome.kind, Kind::Trapped);
+        outcome.message
+    };
+    assert_eq!(trap(false), "wasm trap: uninitialized element");
+    let message = trap(true);
+    let (reason, frames) = message.split_once('\n').unwrap();
+    assert_eq!(reason, trap(false));
+    assert_eq!(frames.lines().count(), 2, "{message}");
+    assert!(frames.ends_with("app!main"), "{message}");
+}
+
+#[test]
 fn a_fault_is_reported_with_its_address_unless_backtraces_are_withheld() {
     let launch = |backtraces| {
         let mut launch = trapping("(drop (i32.load (i32.const 0x12340)))");

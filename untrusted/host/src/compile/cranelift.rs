@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
-use twine_abi::profile::{COMPILER_FLAGS, CPU_FEATURES, CompilerFlag};
+use twine_abi::profile::{COMPILER_FLAGS, CPU_FEATURES, CompilerFlag, ENGINE};
 use twine_launch::Digest;
 use wasmtime::{Config, Engine};
 
+use super::harden::harden;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::module::{Module, sha256};
@@ -32,8 +33,13 @@ pub(super) fn compile(
         }
     }
     log::info!("compiling {shown}");
-    let native = engine(config)
-        .and_then(|engine| engine.precompile_module(wasm))
+    let engine = engine(config).map_err(|error| bad(&error))?;
+    let hardened = harden(wasm, engine.get_wasm_features()).map_err(|reason| Error::BadModule {
+        name: shown.to_owned(),
+        reason,
+    })?;
+    let native = engine
+        .precompile_module(&hardened)
         .map_err(|error| bad(&error))?;
     let module = Module::compiled(name.to_owned(), wasm_sha256, &native);
     cache.write(key, &module);
@@ -103,6 +109,7 @@ fn key(config: &Config, wasm_sha256: Digest) -> Digest {
     // What the settings print changes exactly when they do; processor features are added to them later.
     for part in [
         "twine cache 1",
+        ENGINE,
         wasmtime_environ::VERSION,
         &format!("{config:?}"),
         &format!("{CPU_FEATURES:?}"),

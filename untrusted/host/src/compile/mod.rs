@@ -1,9 +1,9 @@
 //! From Wasm to machine code for the enclave, with Cranelift.
 //!
 //! ```text
-//!   bytes ──sniff──► text ──► Wasm ──hash──► cache ──hit──────────────► Module
-//!            │                                 └──miss──► Cranelift ──►
-//!            └──────► a compiled module's file ───────────────────────►
+//!   bytes ──sniff──► text ──► Wasm ──hash──► cache ──hit─────────────────────────► Module
+//!            │                                 └──miss──► harden ──► Cranelift ──►
+//!            └──────► a compiled module's file ──────────────────────────────────►
 //! ```
 //!
 //! The compiler is set up by [`twine_abi::profile`], the list that the engine inside is set up by too, and by nothing of
@@ -13,6 +13,8 @@ mod sniff;
 
 #[cfg(feature = "compiler")]
 mod cranelift;
+#[cfg(feature = "compiler")]
+mod harden;
 
 use self::sniff::Form;
 use crate::cache::Cache;
