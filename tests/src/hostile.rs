@@ -1,7 +1,7 @@
 //! A hostile host's tools: enclaves without anybody honest around them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use twine::abi::entry::{Call, Entry, Event, Exit, Status};
 use twine::abi::exchange::{Header, LaunchRequest, Span};
@@ -367,4 +367,32 @@ pub fn captured() -> (Capture, Output) {
     let capture = Capture::default();
     let output = Output::from(&capture);
     (capture, output)
+}
+
+/// Says that a test is over when it goes out of scope, also by a panic: a thread that waits for it ends then.
+#[derive(Debug, Default)]
+pub struct Over(AtomicBool);
+
+impl Over {
+    /// Whether the test is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns what ends the test when it is dropped.
+    #[must_use]
+    pub const fn guard(&self) -> Guard<'_> {
+        Guard(self)
+    }
+}
+
+/// Ends the test when it is dropped.
+#[derive(Debug)]
+pub struct Guard<'a>(&'a Over);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }

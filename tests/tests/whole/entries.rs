@@ -2,7 +2,6 @@
 //! itself refuses it; the honest way still works afterwards.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use twine::launch::outcome;
 use twine::serve::Services as _;
 use twine::{Input, Outcome};
 use twine_tests::hostile::{
-    Came, Door, Memory, Papers, captured, honest, honest_with, refused, request,
+    Came, Door, Memory, Over, Papers, captured, honest, honest_with, refused, request,
 };
 use twine_tests::run::text;
 
@@ -426,14 +425,15 @@ fn interruptions_at_any_time_do_not_change_what_a_guest_computes() {
     let (capture, output) = captured();
     let mut host = honest_with(&stage.enclave, Input::Empty, output);
     let (tcs, enclave) = (stage.main.tcs(), Arc::clone(&stage.enclave));
-    let done = AtomicBool::new(false);
+    let test = Over::default();
     let interruptions = thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
+            while !test.is_over() {
                 enclave.interrupt(tcs);
                 thread::sleep(Duration::from_micros(200));
             }
         });
+        let _guard = test.guard();
         let mut came = stage.begin();
         let mut interruptions = 0;
         while came != DONE {
@@ -443,7 +443,6 @@ fn interruptions_at_any_time_do_not_change_what_a_guest_computes() {
                 came = stage.main.resume().unwrap();
             }
         }
-        done.store(true, Ordering::Relaxed);
         interruptions
     });
     assert!(

@@ -1,13 +1,12 @@
 //! A host that passes the wrong things to a launch: another document, another module, memory that is not its own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use twine::abi::exchange::{LaunchRequest, Span};
 use twine::abi::layout::{ARENA_OFFSET, ENCLAVE_LEN, HEAP_OFFSET, THREADS_OFFSET};
 use twine::error::Refusal;
 use twine::{Error, Outcome};
-use twine_tests::hostile::{Memory, Papers, enclave, launch, request};
+use twine_tests::hostile::{Memory, Over, Papers, enclave, launch, request};
 
 const GUEST: &str = "wat_says_hello";
 
@@ -144,20 +143,20 @@ fn a_module_that_changes_while_it_is_read_runs_as_it_was_hashed_or_not_at_all() 
     let papers = Papers::of("c_computes");
     let [document, module, arguments] =
         [&papers.document[..], &papers.module, b"guest\0"].map(Memory::of);
-    let done = AtomicBool::new(false);
+    let test = Over::default();
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
+            while !test.is_over() {
                 module.disturb();
             }
         });
+        let _guard = test.guard();
         for _ in 0..16 {
             match launch(&papers.enclave(), &request(&document, &module, &arguments)) {
                 Ok(Outcome::Exited { code: 0 }) => {}
                 other => assert_eq!(refusal(other), Refusal::Module),
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 
