@@ -87,6 +87,9 @@ pub mod state;
 pub use twine_abi as abi;
 pub use twine_launch as document;
 
+#[cfg(feature = "compiler")]
+#[doc(hidden)]
+pub use compile::Compiler;
 pub use error::Error;
 pub use launch::Launch;
 pub use launch::outcome::Outcome;

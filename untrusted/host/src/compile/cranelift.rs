@@ -33,14 +33,13 @@ pub(super) fn compile(
         }
     }
     log::info!("compiling {shown}");
-    let engine = engine(config).map_err(|error| bad(&error))?;
-    let hardened = harden(wasm, engine.get_wasm_features()).map_err(|reason| Error::BadModule {
-        name: shown.to_owned(),
-        reason,
-    })?;
-    let native = engine
-        .precompile_module(&hardened)
-        .map_err(|error| bad(&error))?;
+    let compiler = Compiler::of(config).map_err(|error| bad(&error))?;
+    let native = compiler
+        .machine_code(wasm)
+        .map_err(|reason| Error::BadModule {
+            name: shown.to_owned(),
+            reason,
+        })?;
     let module = Module::compiled(name.to_owned(), wasm_sha256, &native);
     cache.write(key, &module);
     Ok(module)
@@ -70,15 +69,38 @@ fn config() -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// Building an engine takes longer than starting a program whose module is in the cache, so it comes last.
-fn engine(mut config: Config) -> wasmtime::Result<Engine> {
-    for feature in CPU_FEATURES {
-        enable(&mut config, feature.flag);
+/// The compiler by the engine profile, without a cache: what `twine run` and `twine compile` use underneath.
+pub struct Compiler(Engine);
+
+impl Compiler {
+    /// Sets the compiler up.
+    ///
+    /// # Errors
+    /// The engine's, if it refuses the profile; a test excludes that.
+    pub fn new() -> wasmtime::Result<Self> {
+        Self::of(config()?)
     }
-    for CompilerFlag { flag, value } in COMPILER_FLAGS {
-        set(&mut config, flag, value);
+
+    /// Building an engine takes longer than starting a program whose module is in the cache, so it comes last.
+    fn of(mut config: Config) -> wasmtime::Result<Self> {
+        for feature in CPU_FEATURES {
+            enable(&mut config, feature.flag);
+        }
+        for CompilerFlag { flag, value } in COMPILER_FLAGS {
+            set(&mut config, flag, value);
+        }
+        Engine::new(&config).map(Self)
     }
-    Engine::new(&config)
+
+    /// Hardens a module and compiles it.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the module.
+    pub fn machine_code(&self, wasm: &[u8]) -> Result<Vec<u8>, String> {
+        let hardened = harden(wasm, self.0.get_wasm_features())?;
+        let native = self.0.precompile_module(&hardened);
+        native.map_err(|error| one_line(&error))
+    }
 }
 
 #[expect(

@@ -38,6 +38,8 @@ pub(crate) fn load(name: &str, shown: &str, bytes: &[u8], cache: &Cache) -> Resu
 }
 
 #[cfg(feature = "compiler")]
+pub use self::cranelift::Compiler;
+#[cfg(feature = "compiler")]
 use self::cranelift::{compile, compile_text};
 
 #[cfg(not(feature = "compiler"))]
