@@ -141,7 +141,7 @@ fn clippy(project: &Project) -> Result<()> {
             Workspace::Main => &["--workspace", "--all-targets"],
             // The image exists in this profile only: it cannot unwind.
             Workspace::Enclave => &["--release", "--package", "twine-enclave"],
-            Workspace::Fuzz => &["--all-targets"],
+            Workspace::FileSystem | Workspace::Fuzz => &["--all-targets"],
         };
         command::run(
             project

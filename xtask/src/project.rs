@@ -21,6 +21,8 @@ pub(crate) enum Workspace {
     Main,
     /// The enclave image.
     Enclave,
+    /// The protected file system, until the image uses it.
+    FileSystem,
     /// The fuzz targets.
     Fuzz,
 }
@@ -69,6 +71,7 @@ impl Project {
         let target = match workspace {
             Workspace::Main => self.target.clone(),
             Workspace::Enclave => self.target("enclave"),
+            Workspace::FileSystem => self.target("fs"),
             Workspace::Fuzz => self.target("fuzz"),
         };
         let mut command = Command::new(cargo());
@@ -81,9 +84,14 @@ impl Project {
     /// The workspaces that exist.
     pub(crate) fn workspaces(&self) -> impl Iterator<Item = Workspace> {
         let exists = |workspace: &Workspace| self.path(workspace.manifest()).is_file();
-        [Workspace::Main, Workspace::Enclave, Workspace::Fuzz]
-            .into_iter()
-            .filter(exists)
+        [
+            Workspace::Main,
+            Workspace::Enclave,
+            Workspace::FileSystem,
+            Workspace::Fuzz,
+        ]
+        .into_iter()
+        .filter(exists)
     }
 
     /// What Cargo knows of a workspace and its dependencies. The lock file has to be up to date.
@@ -150,6 +158,7 @@ impl Workspace {
         match self {
             Self::Main => "",
             Self::Enclave => "trusted/enclave",
+            Self::FileSystem => "trusted/fs",
             Self::Fuzz => "fuzz",
         }
     }
@@ -159,6 +168,7 @@ impl Workspace {
         match self {
             Self::Main => "Cargo.toml",
             Self::Enclave => "trusted/enclave/Cargo.toml",
+            Self::FileSystem => "trusted/fs/Cargo.toml",
             Self::Fuzz => "fuzz/Cargo.toml",
         }
     }

@@ -1,6 +1,6 @@
-//! `test`: all tests of the main workspace, documentation examples included.
+//! `test`: all tests of the main workspace and of the file system's, documentation examples included.
 //!
-//! It is `cargo test --workspace` after `setup`, for a first day without surprises; afterwards the two do the same.
+//! It is `cargo test` in both after `setup`, for a first day without surprises.
 
 use anyhow::Result;
 use clap::Args;
@@ -11,7 +11,7 @@ use crate::setup;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Passed on to `cargo test --workspace`.
+    /// Passed on to `cargo test --workspace`; the file system's tests are then left out.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -29,5 +29,13 @@ pub(crate) fn all(project: &Project, arguments: &[String]) -> Result<()> {
             .cargo(Workspace::Main)
             .args(["test", "--workspace", "--locked"])
             .args(arguments),
-    )
+    )?;
+    if arguments.is_empty() {
+        command::run(
+            project
+                .cargo(Workspace::FileSystem)
+                .args(["test", "--locked"]),
+        )?;
+    }
+    Ok(())
 }

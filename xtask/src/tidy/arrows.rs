@@ -6,9 +6,10 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("twine-abi", &[]),
     ("twine-launch", &[]),
+    ("twine-fs", &[]),
     ("twine-runtime", &["twine-abi", "twine-launch"]),
     (
         "twine-enclave",

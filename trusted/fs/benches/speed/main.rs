@@ -1,0 +1,431 @@
+//! How fast is a protected file? Each group answers one question, with all variants interleaved in one run: compare ratios.
+//!
+//! ```text
+//! RUSTFLAGS="-Ctarget-cpu=x86-64-v3 -Ctarget-feature=+aes,+pclmulqdq,+sha" cargo bench -p twine-fs
+//! ```
+//!
+//! The flags are those of the enclave image: without them the ciphers run without AES instructions. Files are in the page
+//! cache. `TWINE_BENCH_MIB` sets the size of the file (256), `TWINE_BENCH_DIR` where it lies (the temporary folder).
+
+#![expect(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a benchmark: it maps a file, fails loudly, and prints"
+)]
+
+mod pfs;
+
+use std::{
+    cell::Cell,
+    fs::{File, OpenOptions},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use memmap2::Mmap;
+use twine_fs::{
+    Budget, FileStore, HostPlatform, Options, Range, Result, Store, Suite, Volume, VolumeKey,
+    store::testing::{Event, RecordingStore},
+};
+
+const BLOCK: usize = 4096;
+
+/// A file store that reads from a map, as an enclave does from the host's.
+struct MappedStore {
+    file: FileStore,
+    map: Mmap,
+}
+
+impl MappedStore {
+    fn open(path: &Path) -> Self {
+        let file = File::open(path).unwrap();
+        // SAFETY: a map of a file may change under the reader. This process alone has the file, and writes through
+        // `FileStore` replace whole blocks that no read is looking at.
+        let map = unsafe { Mmap::map(&file) }.unwrap();
+        Self {
+            file: FileStore::open(path).unwrap(),
+            map,
+        }
+    }
+}
+
+impl Store for MappedStore {
+    fn read(&self, first: u64, into: &mut [u8]) -> Result<()> {
+        let start = first as usize * BLOCK;
+        match self.map.get(start..start + into.len()) {
+            Some(from) => into.copy_from_slice(from),
+            None => return self.file.read(first, into),
+        }
+        Ok(())
+    }
+
+    fn write(&self, ranges: &[Range<'_>]) -> Result<()> {
+        self.file.write(ranges)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.file.flush()
+    }
+
+    fn size(&self) -> Result<u64> {
+        self.file.size()
+    }
+
+    fn resize(&self, blocks: u64) -> Result<()> {
+        self.file.resize(blocks)
+    }
+}
+
+/// Sequential positions of 1 MiB, one sequence for each variant.
+struct Cursor {
+    chunks: u64,
+    at: [Cell<u64>; 3],
+}
+
+impl Cursor {
+    fn new(blocks: u64) -> Self {
+        Self {
+            chunks: blocks / 256,
+            at: Default::default(),
+        }
+    }
+
+    fn next(&self, variant: usize) -> u64 {
+        let at = self.at[variant].get();
+        self.at[variant].set((at + 1) % self.chunks);
+        at * 256 * BLOCK as u64
+    }
+}
+
+/// Something to be measured: its name, and one operation.
+type Variant<'a> = (&'a str, Box<dyn FnMut(u64) + 'a>);
+
+/// Runs all variants in turns and prints the median time of one operation and its ratio to the first.
+fn compare(group: &str, operations: u32, rounds: usize, mut variants: Vec<Variant<'_>>) {
+    let mut times = vec![Vec::new(); variants.len()];
+    let mut choice = 0u64;
+    for round in 0..=rounds {
+        for (times, (_, operation)) in times.iter_mut().zip(&mut variants) {
+            let start = Instant::now();
+            for _ in 0..operations {
+                choice = choice
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                operation(choice >> 20);
+            }
+            if round > 0 {
+                times.push(start.elapsed() / operations);
+            }
+        }
+    }
+    let medians: Vec<Duration> = times
+        .iter_mut()
+        .map(|times| (times.sort(), times[times.len() / 2]).1)
+        .collect();
+    for ((name, _), (median, times)) in variants.iter().zip(medians.iter().zip(&times)) {
+        let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
+        println!(
+            "{group}/{name:<28} {median:>12?} (best {:?})  {ratio:.2}x",
+            times[0]
+        );
+    }
+    println!();
+}
+
+fn folder() -> PathBuf {
+    let base = std::env::var_os("TWINE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = base.join(format!("twine-fs-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn key() -> VolumeKey {
+    VolumeKey::new([3; 32])
+}
+
+/// A volume with one large file, closed; returns the file's number.
+fn prepare(path: &Path, suite: Suite, blocks: u64) -> u64 {
+    let store = Box::new(FileStore::open(path).unwrap());
+    let mut volume = Volume::create(
+        store,
+        Box::new(HostPlatform),
+        key(),
+        suite,
+        Options::default(),
+    )
+    .unwrap();
+    let file = volume.create_file(Volume::ROOT, b"large").unwrap();
+    let chunk: Vec<u8> = (0..256 * BLOCK).map(|at| (at % 251) as u8 | 1).collect();
+    for at in (0..blocks).step_by(256) {
+        volume.write(file, at * BLOCK as u64, &chunk).unwrap();
+        volume.sync_file(file).unwrap();
+    }
+    volume.close().unwrap();
+    file
+}
+
+fn mounted(store: impl Store + 'static) -> Volume {
+    let budget = Budget {
+        nodes: 32 << 20,
+        ..Budget::default()
+    };
+    let options = Options {
+        budget,
+        ..Options::default()
+    };
+    Volume::open(Box::new(store), Box::new(HostPlatform), key(), options).unwrap()
+}
+
+/// Question: what do encryption and integrity cost on reads? (The paper's protected file system was its bottleneck.)
+fn reads(folder: &Path, blocks: u64) {
+    let plain = folder.join("plain");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&plain)
+        .unwrap();
+    let chunk = vec![5; 256 * BLOCK];
+    for at in (0..blocks).step_by(256) {
+        file.write_all_at(&chunk, at * BLOCK as u64).unwrap();
+    }
+    // SAFETY: nobody changes the file while it is mapped.
+    let map = unsafe { Mmap::map(&file) }.unwrap();
+    let paths = [Suite::Aegis128L, Suite::Aes256Gcm]
+        .map(|suite| folder.join(format!("suite-{}", suite.number())));
+    let large = prepare(&paths[0], Suite::Aegis128L, blocks);
+    assert_eq!(prepare(&paths[1], Suite::Aes256Gcm, blocks), large);
+    let (mut aegis, mut gcm) = (
+        mounted(MappedStore::open(&paths[0])),
+        mounted(MappedStore::open(&paths[1])),
+    );
+    let mut current = pfs::Pfs::new(blocks as usize, Duration::ZERO);
+    let mut older = pfs::Pfs::new(blocks as usize, Duration::from_micros(3));
+    let mut buffers = vec![vec![0; 256 * BLOCK]; 6];
+    let [b0, b1, b2, b3, b4, b5] = &mut buffers[..] else {
+        unreachable!()
+    };
+    let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
+    compare(
+        "fs/read_random/4KiB",
+        20_000,
+        9,
+        vec![
+            (
+                "pread",
+                Box::new(|c| file.read_exact_at(&mut b0[..BLOCK], place(c)).unwrap()),
+            ),
+            (
+                "mmap",
+                Box::new(|c| b1[..BLOCK].copy_from_slice(&map[place(c) as usize..][..BLOCK])),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|c| assert!(aegis.read(large, place(c), &mut b2[..BLOCK]).unwrap() > 0)),
+            ),
+            (
+                "volume/aes-256-gcm",
+                Box::new(|c| assert!(gcm.read(large, place(c), &mut b3[..BLOCK]).unwrap() > 0)),
+            ),
+            (
+                "pfs-like/mapped",
+                Box::new(|c| current.read(place(c) as usize, &mut b4[..BLOCK])),
+            ),
+            (
+                "pfs-like/3us-exit",
+                Box::new(|c| older.read(place(c) as usize, &mut b5[..BLOCK])),
+            ),
+        ],
+    );
+    let [b0, b1, b2, ..] = &mut buffers[..] else {
+        unreachable!()
+    };
+    let cursor = Cursor::new(blocks);
+    compare(
+        "fs/read_sequential/1MiB",
+        200,
+        9,
+        vec![
+            (
+                "pread",
+                Box::new(|_| file.read_exact_at(b0, cursor.next(0)).unwrap()),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|_| assert!(aegis.read(large, cursor.next(1), b1).unwrap() > 0)),
+            ),
+            (
+                "volume/aes-256-gcm",
+                Box::new(|_| assert!(gcm.read(large, cursor.next(2), b2).unwrap() > 0)),
+            ),
+        ],
+    );
+}
+
+/// Question: what do they cost on writes and commits?
+fn writes(folder: &Path, blocks: u64) {
+    let plain = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(folder.join("w"))
+        .unwrap();
+    let volume = |name: &str, suite| {
+        let store = Box::new(FileStore::open(&folder.join(name)).unwrap());
+        let mut volume = Volume::create(
+            store,
+            Box::new(HostPlatform),
+            key(),
+            suite,
+            Options::default(),
+        )
+        .unwrap();
+        let file = volume.create_file(Volume::ROOT, b"f").unwrap();
+        volume.write(file, 0, &vec![1; 256 * BLOCK]).unwrap();
+        volume.sync().unwrap();
+        (volume, file)
+    };
+    let (mut aegis, a) = volume("w-1", Suite::Aegis128L);
+    let (mut gcm, g) = volume("w-2", Suite::Aes256Gcm);
+    let chunk = vec![7; 256 * BLOCK];
+    let cursor = Cursor::new(blocks);
+    compare(
+        "fs/write_sequential/1MiB",
+        100,
+        7,
+        vec![
+            (
+                "pwrite",
+                Box::new(|_| plain.write_all_at(&chunk, cursor.next(0)).unwrap()),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|_| aegis.write(a, cursor.next(1), &chunk).unwrap()),
+            ),
+            (
+                "volume/aes-256-gcm",
+                Box::new(|_| gcm.write(g, cursor.next(2), &chunk).unwrap()),
+            ),
+        ],
+    );
+    aegis.sync().unwrap();
+    gcm.sync().unwrap();
+    compare(
+        "fs/commit/4KiB",
+        50,
+        5,
+        vec![
+            (
+                "pwrite+fdatasync",
+                Box::new(|c| {
+                    plain
+                        .write_all_at(&chunk[..BLOCK], c % 256 * BLOCK as u64)
+                        .unwrap();
+                    plain.sync_data().unwrap();
+                }),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|c| {
+                    aegis
+                        .write(a, c % 256 * BLOCK as u64, &chunk[..BLOCK])
+                        .unwrap();
+                    aegis.sync_file(a).unwrap();
+                }),
+            ),
+        ],
+    );
+}
+
+/// Question: how many blocks and flushes does a commit of one page take, and does opening depend on the size?
+fn counts(folder: &Path) {
+    let store = Arc::new(RecordingStore::default());
+    let platform = Box::new(HostPlatform);
+    let options = Options::default();
+    let mut volume = Volume::create(
+        Box::new(Arc::clone(&store)),
+        platform,
+        key(),
+        Suite::Aegis128L,
+        options,
+    )
+    .unwrap();
+    let file = volume.create_file(Volume::ROOT, b"f").unwrap();
+    volume.write(file, 0, &vec![1; 256 * BLOCK]).unwrap();
+    volume.sync().unwrap();
+    let before = store.events().len();
+    let commits = 2000;
+    for number in 0..commits {
+        volume
+            .write(
+                file,
+                number % 256 * BLOCK as u64,
+                &[number as u8 | 1; BLOCK],
+            )
+            .unwrap();
+        volume.sync_file(file).unwrap();
+    }
+    let events = store.events().split_off(before);
+    let written: usize = events
+        .iter()
+        .map(|event| {
+            if let Event::Write(_, data) = event {
+                data.len() / BLOCK
+            } else {
+                0
+            }
+        })
+        .sum();
+    let flushes = events
+        .iter()
+        .filter(|event| **event == Event::Flush)
+        .count();
+    println!(
+        "fs/commit/blocks   {:.3} a commit of one page",
+        written as f64 / commits as f64
+    );
+    println!(
+        "fs/commit/flushes  {:.3}\n",
+        flushes as f64 / commits as f64
+    );
+    let small = folder.join("small");
+    prepare(&small, Suite::Aegis128L, 256);
+    let large = folder.join("suite-1");
+    compare(
+        "fs/open",
+        200,
+        7,
+        vec![
+            (
+                "volume/1MiB",
+                Box::new(|_| drop(mounted(FileStore::open(&small).unwrap()))),
+            ),
+            (
+                "volume/large",
+                Box::new(|_| drop(mounted(FileStore::open(&large).unwrap()))),
+            ),
+        ],
+    );
+}
+
+fn main() {
+    let size: u64 = std::env::var("TWINE_BENCH_MIB")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(256);
+    let blocks = size * 256;
+    let folder = folder();
+    println!("files of {size} MiB in {}\n", folder.display());
+    reads(&folder, blocks);
+    writes(&folder, blocks);
+    counts(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,112 @@
+//! Old keys: rewriting what they sealed, so that they can be forgotten; and what the key slots need from a volume.
+
+use alloc::vec::Vec;
+
+use super::{Purpose, Volume};
+use crate::{
+    crypto::VolumeKey,
+    error::Result,
+    format::{inode::INODES_PER_BLOCK, reference::Ref},
+    limits::TRANSFER_BLOCKS,
+    platform::Platform,
+    store::Store,
+};
+
+impl Volume {
+    /// Rewrites up to about 256 data blocks that an older mount sealed; returns how many, 0 when none is left and the older
+    /// keys are forgotten. Contents do not change. Uncommitted changes are committed along.
+    ///
+    /// For volumes that have seen very many mounts ([`EPOCHS_MAX`](crate::limits::EPOCHS_MAX)).
+    ///
+    /// # Errors
+    /// As [`sync_file`](Self::sync_file); stopping halfway is harmless.
+    pub fn refresh(&mut self) -> Result<usize> {
+        self.check_writable()?;
+        let current = self.medium.disk.epochs.current().first;
+        let mut rewritten = 0;
+        for ino in self.all_inodes()? {
+            rewritten += self.refresh_file(ino, current)?;
+            if rewritten >= TRANSFER_BLOCKS {
+                break;
+            }
+        }
+        if rewritten == 0 {
+            self.refresh_table(current)?;
+            self.space.rewrite_older(&mut self.medium, current)?;
+        }
+        self.sync()?;
+        self.checkpoint()?;
+        if rewritten == 0 {
+            // The epochs that lost their last block with this checkpoint leave the list with the next.
+            self.checkpoint()?;
+        }
+        Ok(rewritten)
+    }
+
+    /// Turns old blocks into uncommitted ones with the same contents.
+    fn refresh_file(&mut self, ino: u64, current: u64) -> Result<usize> {
+        let tree = self.file(ino)?.tree;
+        let mut refs: Vec<(Ref, Option<u64>)> = Vec::new();
+        self.medium.walk(&tree, &mut refs)?;
+        let old = refs
+            .into_iter()
+            .filter(|(at, _)| at.sequence < current)
+            .filter_map(|(_, block)| block);
+        let old: Vec<u64> = old.take(TRANSFER_BLOCKS).collect();
+        for &block in &old {
+            let file = self.file(ino)?;
+            if file.sees_tree(block) && !file.frames.contains_key(&block) {
+                let contents = self.block(ino, block)?;
+                let nodes = self.nodes_for(ino, block)?;
+                self.ensure_space(1 + nodes, Purpose::Remove)?;
+                self.put_reserved(ino, block, contents)?;
+            }
+        }
+        self.file(ino)?.changed |= !old.is_empty();
+        Ok(old.len())
+    }
+
+    /// Touches one inode in every old block of the inode table, so that the next checkpoint rewrites the block.
+    fn refresh_table(&mut self, current: u64) -> Result<()> {
+        let table = self.table;
+        let mut done = None;
+        for ino in self.all_inodes()? {
+            let block = ino / INODES_PER_BLOCK;
+            if done.replace(block) != Some(block)
+                && self.medium.find(&table, block)?.sequence < current
+            {
+                self.file(ino)?.changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys that blocks of the volume depend on: one for each mount that wrote what is still there.
+    pub fn epochs(&self) -> usize {
+        self.medium.disk.epochs.len()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.medium.disk.store()
+    }
+
+    pub(crate) const fn volume_key(&self) -> &VolumeKey {
+        &self.key
+    }
+
+    pub(crate) fn platform(&self) -> &dyn Platform {
+        &*self.platform
+    }
+
+    /// The uuid that slots are bound to, and the generation the newest superblock asks for.
+    pub(crate) fn slot_identity(&self) -> Result<([u8; 16], u64)> {
+        self.check_writable()?;
+        Ok((self.identity.uuid, self.identity.slot_generation))
+    }
+
+    /// Writes a superblock that accepts no older slots.
+    pub(crate) fn record_slot_generation(&mut self, generation: u64) -> Result<()> {
+        self.identity.slot_generation = generation;
+        self.checkpoint()
+    }
+}

@@ -1,0 +1,441 @@
+//! The hostile disk: whatever the host does to the bytes, a reader gets the right data or an error, never anything else.
+//!
+//! With an anchor, the error is tampering or a rollback; the only change that may pass is one that the newest state
+//! does not depend on.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use support::{TestPlatform, contents, key, open};
+use twine_fs::{
+    Access, Error, FileKind, Freshness, FreshnessAnchor as _, Mark, MemoryAnchor, MemoryStore,
+    Options, Suite, Volume, VolumeKey,
+};
+
+const ROOT: u64 = Volume::ROOT;
+const BLOCK: usize = 4096;
+
+/// A volume with several commits behind it, every image it ever had, and its newest mark.
+struct Victim {
+    images: Vec<Vec<u8>>,
+    mark: Mark,
+    expected: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A volume whose largest file has two levels of tree nodes.
+fn victim() -> Victim {
+    victim_with(&[30, 5000, 530_000])
+}
+
+fn victim_with(sizes: &[usize]) -> Victim {
+    let store = Arc::new(MemoryStore::default());
+    let anchor = MemoryAnchor::default();
+    let strict = || Options {
+        freshness: Freshness::Strict(Box::new(anchor.clone())),
+        ..Options::default()
+    };
+    let mut volume = Volume::create(
+        Box::new(Arc::clone(&store)),
+        TestPlatform::boxed(),
+        key(),
+        Suite::Aegis128L,
+        strict(),
+    )
+    .unwrap();
+    let mut images = vec![store.image()];
+    for (number, &size) in (0u8..).zip(sizes) {
+        let file = volume
+            .create_file(ROOT, format!("file-{number}").as_bytes())
+            .unwrap();
+        let bytes: Vec<u8> = (0..size)
+            .map(|at: usize| (at / 100) as u8 ^ number | 1)
+            .collect();
+        volume.write(file, 0, &bytes).unwrap();
+        volume.sync().unwrap();
+        images.push(store.image());
+    }
+    // A new mount: an older epoch, a checkpoint, then two records.
+    drop(volume);
+    let mut volume = open(Arc::clone(&store), strict()).unwrap();
+    for round in 0..3u8 {
+        let file = volume.lookup(ROOT, b"file-1").unwrap();
+        volume
+            .write(file, u64::from(round) * 1000, &[round + 100; 900])
+            .unwrap();
+        volume.sync().unwrap();
+        images.push(store.image());
+    }
+    let expected = read_all(&mut volume).unwrap();
+    Victim {
+        images,
+        mark: anchor.load().unwrap().unwrap(),
+        expected,
+    }
+}
+
+fn read_all(volume: &mut Volume) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    let mut found = BTreeMap::new();
+    for entry in volume.read_directory(ROOT, 0, usize::MAX)? {
+        assert_eq!(entry.kind, FileKind::File);
+        found.insert(entry.name, contents(volume, entry.ino)?);
+    }
+    Ok(found)
+}
+
+/// Mounts and reads everything, with the newest mark as anchor.
+fn attack(image: &Arc<MemoryStore>, mark: Mark) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    let freshness = Freshness::Export(Some(mark));
+    let options = Options {
+        access: Access::ReadOnly,
+        freshness,
+        ..Options::default()
+    };
+    read_all(&mut open(Arc::clone(image), options)?)
+}
+
+impl Victim {
+    fn newest(&self) -> &[u8] {
+        self.images.last().unwrap()
+    }
+
+    /// The verdict on a changed image: right data, or an error that blames the host.
+    fn judge(&self, image: &[u8], what: impl Fn() -> String) -> Verdict {
+        self.judge_store(&Arc::new(MemoryStore::from_image(image)), what)
+    }
+
+    fn judge_store(&self, image: &Arc<MemoryStore>, what: impl Fn() -> String) -> Verdict {
+        match attack(image, self.mark) {
+            Ok(found) => {
+                assert!(found == self.expected, "{}: wrong data", what());
+                Verdict::Harmless
+            }
+            Err(Error::Tampered { .. }) => Verdict::Tampered,
+            Err(Error::RolledBack { .. } | Error::Forked { .. }) => Verdict::RolledBack,
+            // Both superblocks are gone, or the file is too short: no state is left to roll back to.
+            Err(
+                Error::WrongKey
+                | Error::NotAVolume
+                | Error::Truncated { .. }
+                | Error::Unsupported(_),
+            ) => Verdict::Refused,
+            Err(error) => panic!("{}: {error}", what()),
+        }
+    }
+
+    /// Blocks that the newest state depends on: those whose destruction is noticed.
+    fn needed(&self) -> Vec<usize> {
+        let blocks = self.newest().len() / BLOCK;
+        let damaged = |block: usize| {
+            let mut image = self.newest().to_vec();
+            image[block * BLOCK..(block + 1) * BLOCK].fill(0);
+            self.judge(&image, || format!("block {block} zeroed")) != Verdict::Harmless
+        };
+        (0..blocks).filter(|&block| damaged(block)).collect()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Harmless,
+    Tampered,
+    RolledBack,
+    Refused,
+}
+
+/// Flips every `step`-th bit of every block that matters.
+fn flip(victim: &Victim, step: usize) {
+    let store = Arc::new(MemoryStore::from_image(victim.newest()));
+    for block in victim.needed() {
+        for bit in (0..BLOCK * 8).step_by(step) {
+            let flip = || store.tamper(|bytes| bytes[block * BLOCK + bit / 8] ^= 1 << (bit % 8));
+            flip();
+            let verdict = victim.judge_store(&store, || format!("block {block}, bit {bit}"));
+            flip();
+            assert_ne!(
+                verdict,
+                Verdict::Harmless,
+                "block {block}, bit {bit} went unnoticed"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_flipped_bit_of_a_small_volume_goes_unnoticed() {
+    let victim = victim_with(&[30, 5000]);
+    assert!(victim.needed().len() >= 8);
+    flip(&victim, 1);
+}
+
+#[test]
+fn no_flipped_bit_of_a_tree_goes_unnoticed() {
+    let victim = victim();
+    assert!(victim.needed().len() > 130);
+    flip(&victim, 1021);
+}
+
+#[test]
+fn no_block_passes_for_another() {
+    let victim = victim();
+    let needed = victim.needed();
+    let mut image = victim.newest().to_vec();
+    let all = image.len() / BLOCK;
+    for (number, &to) in needed.iter().enumerate() {
+        // Every block in the place of every eleventh needed one, neighbours everywhere.
+        let sources: Vec<usize> = if number % 11 == 0 {
+            (0..all).collect()
+        } else {
+            vec![to - to.min(1), (to + 1) % all]
+        };
+        for from in sources {
+            let same =
+                image[from * BLOCK..(from + 1) * BLOCK] == image[to * BLOCK..(to + 1) * BLOCK];
+            if same {
+                continue;
+            }
+            let saved = image[to * BLOCK..(to + 1) * BLOCK].to_vec();
+            image.copy_within(from * BLOCK..(from + 1) * BLOCK, to * BLOCK);
+            let verdict = victim.judge(&image, || format!("block {from} copied over {to}"));
+            image[to * BLOCK..(to + 1) * BLOCK].copy_from_slice(&saved);
+            assert_ne!(verdict, Verdict::Harmless, "block {from} passed for {to}");
+        }
+    }
+}
+
+#[test]
+fn no_block_swapped_with_another_is_taken_for_it() {
+    let victim = victim();
+    let needed = victim.needed();
+    for pair in needed.windows(2) {
+        let mut image = victim.newest().to_vec();
+        for at in 0..BLOCK {
+            image.swap(pair[0] * BLOCK + at, pair[1] * BLOCK + at);
+        }
+        assert_ne!(
+            victim.judge(&image, || format!("{pair:?} swapped")),
+            Verdict::Harmless
+        );
+    }
+}
+
+#[test]
+fn no_block_of_an_older_version_is_accepted() {
+    let victim = victim();
+    let needed = victim.needed();
+    let mut replays = 0;
+    for (age, older) in victim.images.iter().enumerate() {
+        for &block in needed
+            .iter()
+            .filter(|&&block| (block + 1) * BLOCK <= older.len())
+        {
+            let range = block * BLOCK..(block + 1) * BLOCK;
+            if older[range.clone()] == victim.newest()[range.clone()] {
+                continue;
+            }
+            let mut image = victim.newest().to_vec();
+            image[range.clone()].copy_from_slice(&older[range]);
+            let verdict = victim.judge(&image, || format!("block {block} of image {age}"));
+            assert_ne!(
+                verdict,
+                Verdict::Harmless,
+                "block {block} of image {age} was accepted"
+            );
+            replays += 1;
+        }
+    }
+    assert!(replays > 100, "{replays}");
+}
+
+#[test]
+fn an_older_volume_is_a_rollback_and_a_shorter_one_is_refused() {
+    let victim = victim();
+    for (age, older) in victim.images.iter().rev().skip(1).enumerate() {
+        assert_eq!(
+            victim.judge(older, || format!("image {age}")),
+            Verdict::RolledBack
+        );
+    }
+    for blocks in 0..victim.newest().len() / BLOCK {
+        let verdict = victim.judge(&victim.newest()[..blocks * BLOCK], || {
+            format!("cut to {blocks} blocks")
+        });
+        assert_ne!(verdict, Verdict::Harmless, "cut to {blocks} blocks");
+    }
+}
+
+#[test]
+fn blocks_of_another_volume_or_another_mount_are_refused() {
+    let (first, second) = (victim(), victim());
+    let mut foreign = 0;
+    for block in first.needed() {
+        let range = block * BLOCK..(block + 1) * BLOCK;
+        let mut image = first.newest().to_vec();
+        image[range.clone()].copy_from_slice(&second.newest()[range]);
+        assert_ne!(
+            first.judge(&image, || format!("foreign block {block}")),
+            Verdict::Harmless
+        );
+        foreign += 1;
+    }
+    assert!(foreign > 100);
+}
+
+/// Two mounts of one copy: both continue, and the anchor tells them apart.
+#[test]
+fn a_fork_is_an_alarm() {
+    let store = Arc::new(MemoryStore::default());
+    let anchor = MemoryAnchor::default();
+    let strict = || Options {
+        freshness: Freshness::Strict(Box::new(anchor.clone())),
+        ..Options::default()
+    };
+    let volume = Volume::create(
+        Box::new(Arc::clone(&store)),
+        TestPlatform::boxed(),
+        key(),
+        Suite::Aegis128L,
+        strict(),
+    )
+    .unwrap();
+    drop(volume);
+    let copy = Arc::new(MemoryStore::from_image(&store.image()));
+    let mut left = open(Arc::clone(&store), strict()).unwrap();
+    let mut right = open(Arc::clone(&copy), Options::default()).unwrap();
+    for volume in [&mut left, &mut right] {
+        volume.create_file(ROOT, b"f").unwrap();
+        volume.sync().unwrap();
+    }
+    assert!(matches!(
+        open(Arc::clone(&copy), strict()),
+        Err(Error::Forked { .. })
+    ));
+    open(Arc::clone(&store), strict()).unwrap();
+    right.create_file(ROOT, b"g").unwrap();
+    right.sync().unwrap();
+    assert!(
+        matches!(open(copy, strict()), Err(Error::Forked { .. })),
+        "a volume that ran ahead"
+    );
+}
+
+#[test]
+fn a_crash_between_flush_and_anchor_is_not_an_alarm() {
+    let store = Arc::new(MemoryStore::default());
+    let anchor = MemoryAnchor::default();
+    let strict = || Options {
+        freshness: Freshness::Strict(Box::new(anchor.clone())),
+        ..Options::default()
+    };
+    let mut volume = Volume::create(
+        Box::new(Arc::clone(&store)),
+        TestPlatform::boxed(),
+        key(),
+        Suite::Aegis128L,
+        strict(),
+    )
+    .unwrap();
+    let before = anchor.load().unwrap().unwrap();
+    volume.create_file(ROOT, b"f").unwrap();
+    volume.sync().unwrap();
+    let late = MemoryAnchor::default();
+    late.advance(before).unwrap();
+    let strict = Options {
+        freshness: Freshness::Strict(Box::new(late.clone())),
+        ..Options::default()
+    };
+    let volume = open(Arc::clone(&store), strict).unwrap();
+    assert_eq!(
+        late.load().unwrap(),
+        Some(volume.mark()),
+        "the mount told the anchor"
+    );
+}
+
+#[test]
+fn after_tampering_a_mount_answers_nothing_any_more() {
+    let victim = victim();
+    let store = Arc::new(MemoryStore::from_image(victim.newest()));
+    let mut volume = open(Arc::clone(&store), Options::default()).unwrap();
+    let [small, large] = [b"file-0", b"file-2"].map(|name| volume.lookup(ROOT, name).unwrap());
+    store.tamper(|bytes| bytes[10 * BLOCK..].iter_mut().for_each(|byte| *byte ^= 1));
+    assert!(matches!(
+        volume.read(large, 0, &mut [0; 9000]),
+        Err(Error::Tampered { .. })
+    ));
+    assert_eq!(volume.read(small, 0, &mut [0; 1]), Err(Error::Poisoned));
+    assert_eq!(volume.create_file(ROOT, b"x"), Err(Error::Poisoned));
+    assert_eq!(volume.sync(), Err(Error::Poisoned));
+}
+
+#[test]
+fn another_key_opens_nothing() {
+    let victim = victim();
+    let store = Box::new(MemoryStore::from_image(victim.newest()));
+    let opened = Volume::open(
+        store,
+        TestPlatform::boxed(),
+        VolumeKey::new([1; 32]),
+        Options::default(),
+    );
+    assert!(matches!(opened, Err(Error::WrongKey)));
+    let garbage = Box::new(MemoryStore::from_image(&vec![0xa5; 64 * BLOCK]));
+    let opened = Volume::open(garbage, TestPlatform::boxed(), key(), Options::default());
+    assert!(matches!(opened, Err(Error::NotAVolume)));
+}
+
+/// The host may change mapped bytes at any moment, also between two looks at the same byte.
+#[test]
+fn bytes_that_change_while_they_are_read_are_never_believed() {
+    let victim = victim();
+    let store = Arc::new(MemoryStore::from_image(victim.newest()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let flipper = std::thread::spawn({
+        let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+        move || {
+            let mut at = 0;
+            while !stop.load(Ordering::Relaxed) {
+                store.tamper(|bytes| {
+                    at = (at + 4099) % (bytes.len() - 10 * BLOCK);
+                    bytes[10 * BLOCK + at] ^= 0x20;
+                });
+                store.tamper(|bytes| bytes[10 * BLOCK + at] ^= 0x20);
+            }
+        }
+    });
+    let mut verdicts = [0; 2];
+    for _ in 0..300 {
+        let options = Options {
+            access: Access::ReadOnly,
+            ..Options::default()
+        };
+        let found = open(Arc::clone(&store), options).and_then(|mut volume| read_all(&mut volume));
+        match found {
+            Ok(found) => {
+                // Without an anchor, a damaged log tail shows an older commit: also right data.
+                assert!(found.keys().eq(victim.expected.keys()));
+                assert_eq!(found[&b"file-2"[..]], victim.expected[&b"file-2"[..]]);
+                verdicts[0] += 1;
+            }
+            Err(Error::Tampered { .. }) => verdicts[1] += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    flipper.join().unwrap();
+    assert!(verdicts[0] + verdicts[1] == 300);
+}
