@@ -1,5 +1,7 @@
 //! The program `twine` as its users see it: streams, exit codes, messages, on the emulator with the bundled image.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
