@@ -63,9 +63,9 @@ pub enum Exit {
 pub enum Status {
     /// All went well. After [`Call::Launch`] the exchange area holds an [`crate::outcome`].
     Ok = 0,
-    /// No such entry or call number.
+    /// No such call number.
     UnknownCall = 1,
-    /// The thread or the enclave is not in a state for this.
+    /// The thread or the enclave is not in a state for this, or there is no such entry code.
     WrongState = 2,
     /// The exchange area lies inside the enclave, wraps around, or is misaligned.
     BadExchange = 3,
