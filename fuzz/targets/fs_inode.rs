@@ -1,0 +1,5 @@
+//! An inode.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_fs::fuzzing::inode(bytes));

@@ -1,0 +1,5 @@
+//! The operations of a log record.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_fs::fuzzing::operations(bytes));

@@ -1,0 +1,5 @@
+//! The key slots of a volume.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_fs::fuzzing::slots(bytes));
