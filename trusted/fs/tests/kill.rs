@@ -20,10 +20,11 @@ use std::{
     time::Duration,
 };
 
-use support::{Random, assert_clean, contents, key};
+use support::{Random, assert_clean, contents, key, proved, round};
 use twine_fs::{FileStore, HostPlatform, Options, Suite, Volume};
 
 const CHILD: &str = "TWINE_FS_KILL_CHILD";
+const KILLS: usize = 100;
 
 fn open(path: &Path) -> Volume {
     // The killed child's lock is gone when it is; a moment may pass.
@@ -90,12 +91,8 @@ fn a_killed_process_leaves_a_clean_volume_with_all_it_announced() {
     }
     volume.sync().unwrap();
     drop(volume);
-    let kills = std::env::var("TWINE_KILLS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(100);
-    let (mut random, mut announced) = (Random(42), 0);
-    for kill in 0..kills {
+    let (mut random, mut announced) = (Random(42 + round()), 0);
+    for kill in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--nocapture",
@@ -146,4 +143,5 @@ fn a_killed_process_leaves_a_clean_volume_with_all_it_announced() {
         );
     }
     std::fs::remove_file(&path).unwrap();
+    proved(KILLS, "kills");
 }

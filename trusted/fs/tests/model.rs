@@ -18,13 +18,14 @@ use std::{
     sync::Arc,
 };
 
-use support::{Random, TestPlatform, assert_clean, contents, key, open};
+use support::{Random, assert_clean, contents, create, open, proved, seeds};
 use twine_fs::{
-    Budget, Error, FileKind, MemoryStore, Options, Suite, Volume,
+    Budget, Error, FileKind, MemoryStore, Options, Volume,
     store::testing::{Failure, FaultyStore},
 };
 
 const ROOT: u64 = Volume::ROOT;
+const LIVES: u64 = 10_000;
 
 /// A tree of files: directories by inode, contents by inode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -377,21 +378,10 @@ fn after_failure(
 #[test]
 fn ten_thousand_lives_with_failures_agree_with_the_model() {
     let store = Arc::new(MemoryStore::default());
-    let platform = TestPlatform::boxed();
-    let volume = Volume::create(
-        Box::new(Arc::clone(&store)),
-        platform,
-        key(),
-        Suite::Aegis128L,
-        Options::default(),
-    );
-    drop(volume.unwrap());
+    drop(create(Arc::clone(&store), Options::default()));
     let image = store.image();
-    let effort: u64 = std::env::var("TWINE_TORTURE")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
-    for seed in 0..10_000 * effort {
+    for seed in seeds(LIVES) {
         live(seed, &image);
     }
+    proved(LIVES as usize, "lives with failures");
 }

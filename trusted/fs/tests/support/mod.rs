@@ -4,16 +4,24 @@
     dead_code,
     unreachable_pub,
     clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::allow_attributes,
     reason = "every test binary uses another part, so an expectation would fail in some"
 )]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use twine_fs::{Error, MemoryStore, Options, Platform, Store, Suite, Volume, VolumeKey};
+use twine_fs::{
+    Access, Error, Freshness, MemoryAnchor, MemoryStore, Options, Platform, Store, Suite, Volume,
+    VolumeKey,
+};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): reproducible, and good enough to choose operations.
 #[derive(Clone, Debug)]
@@ -45,6 +53,21 @@ impl Random {
             })
             .collect()
     }
+}
+
+/// The seeds of this run, `count` of them. `TWINE_ROUND=n` asks for other ones: `cargo xtask torture` counts rounds.
+pub fn seeds(count: u64) -> Range<u64> {
+    let first = round() * count;
+    first..first + count
+}
+
+pub fn round() -> u64 {
+    std::env::var("TWINE_ROUND").map_or(0, |text| text.parse().unwrap())
+}
+
+/// Reports how often a property was put to the test, for the sum of all rounds.
+pub fn proved(count: usize, what: &str) {
+    println!("proved: {count} {what}");
 }
 
 /// A platform without surprises: keys differ from mount to mount, everything else repeats.
@@ -97,6 +120,21 @@ pub fn open(store: impl Store + 'static, options: Options) -> Result<Volume, Err
     Volume::open(Box::new(store), TestPlatform::boxed(), key(), options)
 }
 
+pub fn read_only() -> Options {
+    Options {
+        access: Access::ReadOnly,
+        ..Options::default()
+    }
+}
+
+/// An anchor hears of every sync before it returns.
+pub fn strict(anchor: &MemoryAnchor) -> Options {
+    Options {
+        freshness: Freshness::Strict(Box::new(anchor.clone())),
+        ..Options::default()
+    }
+}
+
 /// A new volume, and the store behind it.
 pub fn fresh() -> (Volume, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::default());
@@ -115,4 +153,12 @@ pub fn contents(volume: &mut Volume, ino: u64) -> Result<Vec<u8>, Error> {
 pub fn assert_clean(volume: &mut Volume) {
     let report = volume.check().unwrap();
     assert_eq!(report.findings, [], "of {} blocks", report.blocks);
+}
+
+/// Opens the same store again, as after a clean or unclean end.
+pub fn remount(volume: Volume, store: &Arc<MemoryStore>) -> Volume {
+    drop(volume);
+    let mut volume = open(Arc::clone(store), Options::default()).unwrap();
+    assert_clean(&mut volume);
+    volume
 }
