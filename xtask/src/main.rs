@@ -5,6 +5,7 @@
 //!     ▲──── test ◄─┐          what a contributor does most
 //!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
 //!   tcb                       what has to be trusted, counted
+//!   torture, miri             what takes too long, or too much, for every change
 //! ```
 //!
 //! One file per chore. Anything that Cargo, clippy or rustfmt can check is left to them.
@@ -27,11 +28,13 @@ mod deny;
 mod disassemble;
 mod fuzz;
 mod image;
+mod miri;
 mod project;
 mod setup;
 mod tcb;
 mod test;
 mod tidy;
+mod torture;
 
 use project::Project;
 
@@ -61,6 +64,10 @@ enum Chore {
     Deny(deny::Options),
     /// Run every fuzz target for a short time.
     Fuzz(fuzz::Options),
+    /// Repeat the proofs of the file system with other seeds.
+    Torture(torture::Options),
+    /// Run unit tests of the file system in Miri, which needs a nightly toolchain.
+    Miri,
     /// Do everything a change has to pass.
     Ci(ci::Options),
 }
@@ -86,6 +93,8 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tcb(options) => tcb::run(&project, &options),
         Chore::Deny(options) => deny::run(&project, &options),
         Chore::Fuzz(options) => fuzz::run(&project, &options),
+        Chore::Torture(options) => torture::run(&project, &options),
+        Chore::Miri => miri::run(&project),
         Chore::Ci(options) => ci::run(&project, &options),
     }
 }
