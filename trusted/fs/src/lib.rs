@@ -38,6 +38,9 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(not(any(feature = "pure-rust", feature = "std")))]
+compile_error!("without an operating system suite 1 has to be the feature `pure-rust`");
+
 mod cache;
 mod codec;
 mod crypto;

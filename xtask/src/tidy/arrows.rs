@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("twine-abi", &[]),
     ("twine-launch", &[]),
     ("twine-fs", &[]),
@@ -17,8 +17,9 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ),
     // An empty stand-in for a crate of that name.
     ("memfd", &[]),
+    ("twine-volume", &["twine-fs"]),
     ("twine", &["twine-abi", "twine-launch"]),
-    ("twine-cli", &["twine"]),
+    ("twine-cli", &["twine", "twine-volume"]),
 ];
 
 /// What is never shipped: it may use everything, and nothing shipped may use it, but in tests.
