@@ -69,7 +69,7 @@ pub use error::{Error, Result};
 pub use format::inode::{FileKind, Times};
 pub use freshness::{Freshness, FreshnessAnchor, Mark};
 pub use platform::Platform;
-pub use slots::{KeySlots, PARAMETERS_LEN_MAX, SLOTS, Slot, SlotKind};
+pub use slots::{Holder, KeySlots, PARAMETERS_LEN_MAX, SLOTS, Slot, SlotKind};
 pub use store::{Range, Store};
 pub use volume::{
     Access, Budget, DirectoryEntry, Finding, Options, Report, Statistics, Status, Volume,

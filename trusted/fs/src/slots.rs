@@ -19,7 +19,6 @@ use crate::{
     limits::BLOCK_LEN,
     platform::Platform,
     store::Store,
-    volume::Volume,
 };
 
 /// Slots of a volume.
@@ -31,9 +30,11 @@ pub const PARAMETERS_LEN_MAX: usize = 384;
 const MAGIC: &[u8; 8] = b"TWINEKEY";
 const UNIT_LEN: usize = 512;
 const AREA_LEN: usize = 4 * BLOCK_LEN;
-const COPIES: [u64; 2] = [2, 6];
+/// First block of each copy.
+pub(crate) const COPIES: [u64; 2] = [2, 6];
 const CHECKSUM_AT: usize = 40;
 const SEAL_AT: usize = 72;
+const TAMPERED: Error = Error::Tampered { block: 2 };
 
 const _: () = {
     assert!(
@@ -60,6 +61,17 @@ pub enum SlotKind {
     Recovery = 4,
     /// Whoever knows a passphrase. For tools.
     Passphrase = 5,
+}
+
+/// Somebody who shall be able to open the volume.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Who it is.
+    pub kind: SlotKind,
+    /// What the holder needs to find the secret again; up to 384 bytes, readable by everybody.
+    pub parameters: &'a [u8],
+    /// What the slot is locked with.
+    pub secret: &'a SlotSecret,
 }
 
 /// One wrapped key.
@@ -90,19 +102,33 @@ impl KeySlots {
     /// # Errors
     /// [`Error::NotFound`] if the volume has none, or both copies are damaged; or the store's.
     pub fn read(store: &dyn Store) -> Result<Self> {
-        let mut newest: Option<Self> = None;
+        Self::copies(store)?
+            .into_iter()
+            .next()
+            .ok_or(Error::NotFound)
+    }
+
+    /// Reads both copies, newest first; one if they agree. While the volume key is being replaced they belong to different
+    /// keys, and only one of the keys opens a superblock: try one after the other.
+    ///
+    /// # Errors
+    /// The store's. Damaged copies are left out.
+    pub fn copies(store: &dyn Store) -> Result<Vec<Self>> {
+        let mut found: Vec<Self> = Vec::new();
         for first in COPIES {
             let mut area = alloc::vec![0; AREA_LEN];
             store.read(first, &mut area)?;
-            if let Some(found) = Self::decode(&area)
-                && newest
-                    .as_ref()
-                    .is_none_or(|newest| newest.generation < found.generation)
-            {
-                newest = Some(found);
-            }
+            found.extend(
+                Self::decode(&area).filter(|new| found.iter().all(|old| old.seal != new.seal)),
+            );
         }
-        newest.ok_or(Error::NotFound)
+        found.sort_by_key(|copy| core::cmp::Reverse(copy.generation));
+        Ok(found)
+    }
+
+    /// The volume that the slots say they belong to.
+    pub const fn uuid(&self) -> [u8; 16] {
+        self.uuid
     }
 
     /// The slots in use, with their numbers.
@@ -139,25 +165,27 @@ impl KeySlots {
         if least == 0 {
             return Ok(());
         }
-        let tampered = Error::Tampered { block: 2 };
-        let found = Self::read(store).map_err(|error| {
-            if error == Error::NotFound {
-                tampered
-            } else {
-                error
-            }
-        })?;
-        found.check_seal(key)?;
-        if found.uuid != *uuid {
-            return Err(tampered);
-        }
-        if found.generation < least {
+        let found = Self::sealed(&Self::copies(store)?, uuid, key)
+            .ok_or(TAMPERED)?
+            .generation;
+        if found < least {
             return Err(Error::RolledBack {
-                found: found.generation,
+                found,
                 expected: least,
             });
         }
         Ok(())
+    }
+
+    /// The newest of the copies that belongs to this volume and this key.
+    pub(crate) fn sealed<'copies>(
+        copies: &'copies [Self],
+        uuid: &[u8; 16],
+        key: &VolumeKey,
+    ) -> Option<&'copies Self> {
+        copies
+            .iter()
+            .find(|copy| copy.uuid == *uuid && copy.check_seal(key).is_ok())
     }
 
     fn check_seal(&self, key: &VolumeKey) -> Result<()> {
@@ -165,20 +193,55 @@ impl KeySlots {
         if same(&expected, &self.seal) {
             Ok(())
         } else {
-            Err(Error::Tampered { block: 2 })
+            Err(TAMPERED)
         }
     }
 
-    /// Seals the slots and writes both copies, one after the other: a crash leaves at least one whole.
-    fn write(&mut self, store: &dyn Store, key: &VolumeKey) -> Result<()> {
+    /// No slots yet.
+    pub(crate) const fn empty(uuid: [u8; 16]) -> Self {
+        Self {
+            uuid,
+            generation: 0,
+            slots: [const { None }; SLOTS],
+            seal: [0; 32],
+        }
+    }
+
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) const fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Wraps a volume key into the first empty slot and returns its number.
+    pub(crate) fn add(
+        &mut self,
+        holder: &Holder<'_>,
+        key: &VolumeKey,
+        platform: &dyn Platform,
+    ) -> Result<usize> {
+        let empty = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .find(|(_, slot)| slot.is_none());
+        let (number, place) = empty.ok_or(Error::NoSpace)?;
+        *place = Some(Slot::wrap(holder, &self.uuid, key, platform)?);
+        Ok(number)
+    }
+
+    pub(crate) fn remove(&mut self, number: usize) -> Result<()> {
+        let slot = self.slots.get_mut(number).ok_or(Error::NotFound)?;
+        slot.take().map(drop).ok_or(Error::NotFound)
+    }
+
+    /// The bytes of a copy, sealed under `key`.
+    pub(crate) fn seal(&mut self, key: &VolumeKey) -> Vec<u8> {
         self.seal = key.seal_slots(&self.uuid, &self.encode([0; 32], [0; 32]));
         let checksum = digest(&self.encode([0; 32], self.seal));
-        let area = self.encode(checksum, self.seal);
-        for first in COPIES.into_iter().rev() {
-            store.write(&[(first, &area)])?;
-            store.flush()?;
-        }
-        Ok(())
+        self.encode(checksum, self.seal)
     }
 
     fn encode(&self, checksum: [u8; 32], seal: [u8; 32]) -> Vec<u8> {
@@ -228,12 +291,16 @@ impl KeySlots {
 
 impl Slot {
     fn wrap(
-        kind: SlotKind,
-        parameters: &[u8],
+        holder: &Holder<'_>,
         uuid: &[u8; 16],
-        (secret, key): (&SlotSecret, &VolumeKey),
+        key: &VolumeKey,
         platform: &dyn Platform,
     ) -> Result<Self> {
+        let Holder {
+            kind,
+            parameters,
+            secret,
+        } = *holder;
         if parameters.len() > PARAMETERS_LEN_MAX {
             return Err(Error::InvalidArgument);
         }
@@ -343,66 +410,4 @@ fn split(keys: &[u8; 64]) -> (Aes256Gcm, [u8; 32]) {
     let targets = key.iter_mut().chain(&mut check);
     targets.zip(keys).for_each(|(to, from)| *to = *from);
     (Aes256Gcm::new((&*key).into()), check)
-}
-
-impl Volume {
-    /// Wraps the volume key for another holder and returns the slot's number. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`Error::NoSpace`] if all slots are taken, [`Error::InvalidArgument`] for too long parameters, or the store's.
-    pub fn add_slot(
-        &mut self,
-        kind: SlotKind,
-        parameters: &[u8],
-        secret: &SlotSecret,
-    ) -> Result<usize> {
-        self.change_slots(|slots, key, platform| {
-            let number = slots
-                .slots
-                .iter()
-                .position(Option::is_none)
-                .ok_or(Error::NoSpace)?;
-            let slot = Slot::wrap(kind, parameters, &slots.uuid, (secret, key), platform)?;
-            if let Some(place) = slots.slots.get_mut(number) {
-                *place = Some(slot);
-            }
-            Ok(number)
-        })
-    }
-
-    /// Removes a slot. Whoever copied the volume before, and knows the secret, can still open that copy.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if the slot is empty, or the store's.
-    pub fn remove_slot(&mut self, number: usize) -> Result<()> {
-        self.change_slots(|slots, _, _| {
-            let slot = slots.slots.get_mut(number).ok_or(Error::NotFound)?;
-            slot.take().map(drop).ok_or(Error::NotFound)
-        })
-    }
-
-    fn change_slots<T>(
-        &mut self,
-        change: impl FnOnce(&mut KeySlots, &VolumeKey, &dyn Platform) -> Result<T>,
-    ) -> Result<T> {
-        let (uuid, generation) = self.slot_identity()?;
-        let mut slots = match KeySlots::read(self.store()) {
-            Ok(slots) => slots,
-            Err(Error::NotFound) if generation == 0 => KeySlots {
-                uuid,
-                generation,
-                slots: [const { None }; SLOTS],
-                seal: [0; 32],
-            },
-            Err(error) => return Err(error),
-        };
-        if generation > 0 {
-            slots.check_seal(self.volume_key())?;
-        }
-        let changed = change(&mut slots, self.volume_key(), self.platform())?;
-        slots.generation = slots.generation.max(generation) + 1;
-        slots.write(self.store(), self.volume_key())?;
-        self.record_slot_generation(slots.generation)?;
-        Ok(changed)
-    }
 }

@@ -1,15 +1,12 @@
-//! Old keys: rewriting what they sealed, so that they can be forgotten; and what the key slots need from a volume.
+//! Old keys: rewriting what they sealed, so that they can be forgotten.
 
 use alloc::vec::Vec;
 
 use super::{Purpose, Volume};
 use crate::{
-    crypto::VolumeKey,
     error::Result,
     format::{inode::INODES_PER_BLOCK, reference::Ref},
     limits::TRANSFER_BLOCKS,
-    platform::Platform,
-    store::Store,
 };
 
 impl Volume {
@@ -84,29 +81,5 @@ impl Volume {
     /// Keys that blocks of the volume depend on: one for each mount that wrote what is still there.
     pub fn epochs(&self) -> usize {
         self.medium.disk.epochs.len()
-    }
-
-    pub(crate) fn store(&self) -> &dyn Store {
-        self.medium.disk.store()
-    }
-
-    pub(crate) const fn volume_key(&self) -> &VolumeKey {
-        &self.key
-    }
-
-    pub(crate) fn platform(&self) -> &dyn Platform {
-        &*self.platform
-    }
-
-    /// The uuid that slots are bound to, and the generation the newest superblock asks for.
-    pub(crate) fn slot_identity(&self) -> Result<([u8; 16], u64)> {
-        self.check_writable()?;
-        Ok((self.identity.uuid, self.identity.slot_generation))
-    }
-
-    /// Writes a superblock that accepts no older slots.
-    pub(crate) fn record_slot_generation(&mut self, generation: u64) -> Result<()> {
-        self.identity.slot_generation = generation;
-        self.checkpoint()
     }
 }

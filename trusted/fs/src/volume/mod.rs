@@ -6,7 +6,7 @@
 //! | `plan`, `commit`, `apply`, `checkpoint` | making changes durable |
 //! | `content`, `write` | bytes of files: reading; writing, truncating, spilling |
 //! | `directory`, `namespace` | names: buckets and edits; create, unlink, rename, link |
-//! | `keys` | rewriting what old keys sealed |
+//! | `keys`, `slots` | rewriting what old keys sealed; key slots, and a new volume key |
 //! | `attributes`, `fsck` | stat, times, open counts, statistics; the full check |
 
 mod apply;
@@ -21,6 +21,7 @@ mod mount;
 mod namespace;
 mod plan;
 mod recover;
+mod slots;
 mod write;
 
 use alloc::{
