@@ -6,10 +6,11 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("twine-abi", &[]),
     ("twine-launch", &[]),
     ("twine-fs", &[]),
+    ("twine-recovery", &[]),
     ("twine-runtime", &["twine-abi", "twine-launch"]),
     (
         "twine-enclave",
@@ -17,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ),
     // An empty stand-in for a crate of that name.
     ("memfd", &[]),
-    ("twine-volume", &["twine-fs"]),
+    ("twine-volume", &["twine-fs", "twine-recovery"]),
     ("twine", &["twine-abi", "twine-launch"]),
     ("twine-cli", &["twine", "twine-volume"]),
 ];

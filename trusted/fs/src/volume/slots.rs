@@ -82,11 +82,11 @@ impl Volume {
         slots.set_generation(generation);
         let area = slots.seal(&key);
         self.begin_epoch()?;
-        self.write_slot_copy(1, &area)?;
+        self.write_slot_copy(COPIES[1], &area)?;
         self.key = key;
         self.identity.slot_generation = generation;
         self.checkpoint()?;
-        self.write_slot_copy(0, &area)?;
+        self.write_slot_copy(COPIES[0], &area)?;
         // The other superblock is still the old key's.
         self.checkpoint()
     }
@@ -107,8 +107,8 @@ impl Volume {
         let generation = self.next_slot_generation(&slots);
         slots.set_generation(generation);
         let area = slots.seal(&self.key);
-        self.write_slot_copy(1, &area)?;
-        self.write_slot_copy(0, &area)?;
+        self.write_slot_copy(COPIES[1], &area)?;
+        self.write_slot_copy(COPIES[0], &area)?;
         self.identity.slot_generation = generation;
         self.checkpoint()
     }
@@ -118,8 +118,7 @@ impl Volume {
     }
 
     /// Writes one copy and flushes, so that a crash leaves at least the other one whole.
-    fn write_slot_copy(&mut self, copy: usize, area: &[u8]) -> Result<()> {
-        let first = COPIES[copy % COPIES.len()];
+    fn write_slot_copy(&mut self, first: u64, area: &[u8]) -> Result<()> {
         self.medium.disk.store().write(&[(first, area)])?;
         self.medium.disk.flush()
     }
