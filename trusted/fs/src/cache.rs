@@ -37,6 +37,10 @@ impl<K: Eq + Hash + Copy, V> Cache<K, V> {
         self.index.len()
     }
 
+    pub(crate) fn contains(&self, key: &K) -> bool {
+        self.index.contains_key(key)
+    }
+
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
         let slot = self.slot(key)?;
         slot.used = true;

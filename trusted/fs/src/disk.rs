@@ -1,7 +1,7 @@
 //! Sealed blocks on the untrusted store: opens what references name, seals into a staging area, flushes, and
 //! remembers when trust or durability was lost.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     codec::{Block, zeroed},
@@ -27,7 +27,7 @@ pub(crate) enum Health {
 
 /// The store, the keys and the sequence.
 pub(crate) struct Disk {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     pub(crate) epochs: Epochs,
     pub(crate) sequence: Sequence,
     health: Health,
@@ -52,7 +52,7 @@ pub(crate) struct Reserved {
 impl Disk {
     pub(crate) fn new(store: Box<dyn Store>, epochs: Epochs, sequence: Sequence) -> Self {
         Self {
-            store,
+            store: store.into(),
             epochs,
             sequence,
             health: Health::Sound,
@@ -115,42 +115,53 @@ impl Disk {
     }
 
     /// Opens one block in place.
-    pub(crate) fn open(&mut self, at: &Ref, place: &Place, bytes: &mut [u8]) -> Result<()> {
+    fn open(&mut self, at: &Ref, place: &Place, bytes: &mut [u8]) -> Result<()> {
         self.try_open(at, place, bytes)
-            .inspect_err(|_| self.degrade(Health::Poisoned))
+            .inspect_err(|error| self.judge(error))
+    }
+
+    /// Draws the consequence of a failed read: a block that did not authenticate poisons the mount.
+    pub(crate) fn judge(&mut self, error: &Error) {
+        if matches!(error, Error::Tampered { .. }) {
+            self.degrade(Health::Poisoned);
+        }
     }
 
     /// As [`open`](Self::open), for blocks that may rightly be torn: the log's tail.
     pub(crate) fn try_open(&self, at: &Ref, place: &Place, bytes: &mut [u8]) -> Result<()> {
-        let address = at.address();
-        let opened = match self.epochs.opening(at.sequence) {
-            Some(cipher) => cipher.open(at.sequence, &place.associated(address), bytes, &at.tag),
-            None => Err(()),
-        };
-        opened.map_err(|()| Error::Tampered { block: address })
+        self.epochs.keys().open(at, place, bytes)
     }
 
-    /// Reserves room for a block in the staging area.
+    /// Reserves room for a block in the staging area, to be filled before it is written out.
     pub(crate) fn reserve(&mut self, address: u64) -> Reserved {
         let position = self.staging.bytes.len();
         self.staging.bytes.resize(position + BLOCK_LEN, 0);
-        match self.staging.runs.last_mut() {
-            Some((first, count)) if *first + *count as u64 == address => *count += 1,
-            _ => self.staging.runs.push((address, 1)),
-        }
+        self.staging.extend_runs(address);
         Reserved { position, address }
+    }
+
+    /// Seals a block at the end of the staging area, for the caller to write out, and returns the reference to it.
+    pub(crate) fn stage(&mut self, address: u64, place: &Place, block: &Block) -> Ref {
+        let position = self.staging.bytes.len();
+        self.staging.bytes.extend_from_slice(block);
+        self.staging.extend_runs(address);
+        self.seal_room(Reserved { position, address }, place)
     }
 
     /// Seals a block into its reserved room and returns the reference to it.
     pub(crate) fn seal_into(&mut self, room: Reserved, place: &Place, block: &Block) -> Ref {
+        self.staging.room(room.position).copy_from_slice(block);
+        self.seal_room(room, place)
+    }
+
+    fn seal_room(&mut self, room: Reserved, place: &Place) -> Ref {
         let nonce = self.sequence.draw();
         let sequence = nonce.sequence();
-        let bytes = self.staging.room(room.position);
-        bytes.copy_from_slice(block);
-        let tag = self
-            .epochs
-            .sealing()
-            .seal(nonce, &place.associated(room.address), bytes);
+        let tag = self.epochs.sealing().seal(
+            nonce,
+            &place.associated(room.address),
+            self.staging.room(room.position),
+        );
         Ref::new(tag, sequence, room.address, place.kind)
     }
 
@@ -181,8 +192,7 @@ impl Disk {
 
     /// Seals a block for `address`; writes the staging area out when enough has gathered. Not durable.
     pub(crate) fn seal(&mut self, address: u64, place: &Place, block: &Block) -> Result<Ref> {
-        let room = self.reserve(address);
-        let sealed = self.seal_into(room, place, block);
+        let sealed = self.stage(address, place, block);
         if self.staging.bytes.len() >= TRANSFER_BLOCKS * BLOCK_LEN {
             self.write_staged()?;
         }
@@ -228,6 +238,14 @@ impl Disk {
 }
 
 impl Staging {
+    /// The block that was just added goes to `address`.
+    fn extend_runs(&mut self, address: u64) {
+        match self.runs.last_mut() {
+            Some((first, count)) if *first + *count as u64 == address => *count += 1,
+            _ => self.runs.push((address, 1)),
+        }
+    }
+
     fn room(&mut self, position: usize) -> &mut [u8] {
         match self.bytes.get_mut(position..position + BLOCK_LEN) {
             Some(room) => room,

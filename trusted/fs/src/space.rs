@@ -116,10 +116,15 @@ impl Space {
                 None => self.grow(medium)?,
             }
         };
+        let end = (first + wanted).min(self.total);
         let mut count = 0;
-        while count < wanted && first + count < self.total && self.is_free(medium, first + count)? {
-            self.set_used(medium, first + count)?;
-            count += 1;
+        while first + count < end {
+            let taken = self.chunk(medium, first + count)?.take(first + count, end);
+            (self.used, count) = (self.used + taken, count + taken);
+            // A run goes on in the next bitmap block only from the end of this one.
+            if taken == 0 || !(first + count).is_multiple_of(CHUNK_BITS) {
+                break;
+            }
         }
         self.cursor = (first + count).min(self.total - 1);
         Ok((first, count))
@@ -298,11 +303,6 @@ impl Space {
         Ok(None)
     }
 
-    fn is_free(&mut self, medium: &mut Medium, address: u64) -> Result<bool> {
-        let chunk = self.chunk(medium, address)?;
-        Ok(chunk.first_free(address) == Some(address))
-    }
-
     fn set_used(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
         if self.chunk(medium, address)?.set_used(address) {
             self.used += 1;
@@ -374,6 +374,31 @@ impl Chunk {
             mask = u64::MAX;
         }
         None
+    }
+
+    /// Marks free blocks from `address` on as used, up to `end`, the first one that is not free, or the end of this chunk;
+    /// returns how many.
+    fn take(&mut self, address: u64, end: u64) -> u64 {
+        let mut at = address;
+        for (used, held) in self
+            .used
+            .iter_mut()
+            .zip(&self.held)
+            .skip(crate::codec::to_usize(address % CHUNK_BITS / 64))
+        {
+            let shift = at % 64;
+            let free = !(*used | held) >> shift;
+            let run = u64::from(free.trailing_ones()).min(end - at);
+            if run > 0 {
+                *used |= (u64::MAX >> (64 - run)) << shift;
+            }
+            at += run;
+            if run < 64 - shift {
+                break;
+            }
+        }
+        self.dirty |= at > address;
+        at - address
     }
 
     fn is_used(&self, address: u64) -> bool {

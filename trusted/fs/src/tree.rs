@@ -12,7 +12,7 @@ use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use crate::{
     cache::Cache,
-    codec::Block,
+    codec::{Block, remainder},
     disk::Disk,
     error::{Error, Result},
     format::{
@@ -123,6 +123,26 @@ impl Medium {
             found = node.entry(child(level, index));
         }
         Ok(found)
+    }
+
+    /// References to block `index` and those after it in the same leaf; empty if all of them are holes.
+    pub(crate) fn find_run<'a>(&'a mut self, tree: &'a Tree, index: u64) -> Result<&'a [Ref]> {
+        if !tree.holds(index) {
+            return Ok(&[]);
+        }
+        if tree.top.height == 0 {
+            return Ok(core::slice::from_ref(&tree.top.root));
+        }
+        let key = tree.key(0, index);
+        // Asked twice, because a loan of the cached leaf cannot be given back on the way to loading it.
+        if !self.nodes.contains(&key)
+            && self.find(tree, index)?.is_hole()
+            && !self.nodes.contains(&key)
+        {
+            return Ok(&[]);
+        }
+        let entries = self.nodes.get(&key).map_or(&[][..], |node| node.entries());
+        Ok(entries.get(remainder(index, FAN_OUT)..).unwrap_or_default())
     }
 
     /// Reads block `index`; a hole is zeros.

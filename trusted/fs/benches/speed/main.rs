@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The flags are those of the enclave image: without them the ciphers run without AES instructions. Files are in the page
-//! cache. `TWINE_BENCH_MIB` sets the size of the file (256), `TWINE_BENCH_DIR` where it lies (the temporary folder).
+//! cache. `TWINE_BENCH_MIB` sets the sizes of the file that is read (`256,2048`; without it only 256), `TWINE_BENCH_DIR` where
+//! it lies (the temporary folder), `TWINE_BENCH_ONLY` which groups run (`reads`, `writes`, `counts`).
 
 #![expect(
     unsafe_code,
@@ -85,7 +86,7 @@ impl Store for MappedStore {
 /// Sequential positions of 1 MiB, one sequence for each variant.
 struct Cursor {
     chunks: u64,
-    at: [Cell<u64>; 3],
+    at: [Cell<u64>; 4],
 }
 
 impl Cursor {
@@ -214,7 +215,7 @@ fn reads(folder: &Path, blocks: u64) {
     };
     let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
     compare(
-        "fs/read_random/4KiB",
+        &format!("fs/read_random/4KiB/of-{}MiB", blocks / 256),
         20_000,
         9,
         vec![
@@ -244,18 +245,22 @@ fn reads(folder: &Path, blocks: u64) {
             ),
         ],
     );
-    let [b0, b1, b2, ..] = &mut buffers[..] else {
+    let [b0, b1, b2, b3, ..] = &mut buffers[..] else {
         unreachable!()
     };
     let cursor = Cursor::new(blocks);
     compare(
-        "fs/read_sequential/1MiB",
+        &format!("fs/read_sequential/1MiB/of-{}MiB", blocks / 256),
         200,
         9,
         vec![
             (
                 "pread",
                 Box::new(|_| file.read_exact_at(b0, cursor.next(0)).unwrap()),
+            ),
+            (
+                "mmap",
+                Box::new(|_| b3.copy_from_slice(&map[cursor.next(3) as usize..][..256 * BLOCK])),
             ),
             (
                 "volume/aegis-128l",
@@ -278,24 +283,45 @@ fn writes(folder: &Path, blocks: u64) {
         .truncate(true)
         .open(folder.join("w"))
         .unwrap();
-    let volume = |name: &str, suite| {
+    let volume = |name: &str, suite, uncommitted| {
         let store = Box::new(FileStore::open(&folder.join(name)).unwrap());
-        let mut volume = Volume::create(
-            store,
-            Box::new(HostPlatform),
-            key(),
-            suite,
-            Options::default(),
-        )
-        .unwrap();
+        let budget = Budget {
+            uncommitted,
+            ..Budget::default()
+        };
+        let options = Options {
+            budget,
+            ..Options::default()
+        };
+        let mut volume =
+            Volume::create(store, Box::new(HostPlatform), key(), suite, options).unwrap();
         let file = volume.create_file(Volume::ROOT, b"f").unwrap();
         volume.write(file, 0, &vec![1; 256 * BLOCK]).unwrap();
         volume.sync().unwrap();
         (volume, file)
     };
-    let (mut aegis, a) = volume("w-1", Suite::Aegis128L);
-    let (mut gcm, g) = volume("w-2", Suite::Aes256Gcm);
+    let uncommitted = Budget::default().uncommitted;
+    let (mut aegis, a) = volume("w-1", Suite::Aegis128L, uncommitted);
+    let (mut gcm, g) = volume("w-2", Suite::Aes256Gcm, uncommitted);
+    let (mut roomy, r) = volume("w-3", Suite::Aegis128L, 64 << 20);
     let chunk = vec![7; 256 * BLOCK];
+    let cursor = Cursor::new(32 * 256);
+    // Below the budget nothing is sealed before the sync, just as an unprotected write only reaches the page cache.
+    compare(
+        "fs/write_in_memory/1MiB",
+        100,
+        7,
+        vec![
+            (
+                "pwrite",
+                Box::new(|_| plain.write_all_at(&chunk, cursor.next(0)).unwrap()),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|_| roomy.write(r, cursor.next(1), &chunk).unwrap()),
+            ),
+        ],
+    );
     let cursor = Cursor::new(blocks);
     compare(
         "fs/write_sequential/1MiB",
@@ -396,9 +422,9 @@ fn counts(folder: &Path) {
         "fs/commit/flushes  {:.3}\n",
         flushes as f64 / commits as f64
     );
-    let small = folder.join("small");
+    let (small, large) = (folder.join("small"), folder.join("large"));
     prepare(&small, Suite::Aegis128L, 256);
-    let large = folder.join("suite-1");
+    prepare(&large, Suite::Aegis128L, 256 * 256);
     compare(
         "fs/open",
         200,
@@ -417,15 +443,21 @@ fn counts(folder: &Path) {
 }
 
 fn main() {
-    let size: u64 = std::env::var("TWINE_BENCH_MIB")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(256);
-    let blocks = size * 256;
+    let sizes = std::env::var("TWINE_BENCH_MIB").unwrap_or_else(|_| "256".into());
+    let only = std::env::var("TWINE_BENCH_ONLY").unwrap_or_else(|_| "reads,writes,counts".into());
     let folder = folder();
-    println!("files of {size} MiB in {}\n", folder.display());
-    reads(&folder, blocks);
-    writes(&folder, blocks);
-    counts(&folder);
+    println!("files in {}\n", folder.display());
+    if only.contains("reads") {
+        for size in sizes.split(',') {
+            let size: u64 = size.parse().expect("TWINE_BENCH_MIB: whole numbers");
+            reads(&folder, size * 256);
+        }
+    }
+    if only.contains("writes") {
+        writes(&folder, 256 * 256);
+    }
+    if only.contains("counts") {
+        counts(&folder);
+    }
     std::fs::remove_dir_all(&folder).unwrap();
 }

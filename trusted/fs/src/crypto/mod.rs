@@ -7,13 +7,16 @@ pub(crate) mod keys;
 #[cfg(all(debug_assertions, feature = "std"))]
 mod ledger;
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use aegis::aegis128l::Aegis128L;
 use aes_gcm::{AeadInPlace as _, Aes256Gcm, KeyInit as _};
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::{
+    codec::Block,
+    error::{Error, Result},
+};
 pub use keys::{SlotSecret, VolumeKey};
 
 /// Length of an authentication tag in bytes.
@@ -99,9 +102,10 @@ impl Sequence {
 }
 
 /// A key, ready for use in its suite.
+#[derive(Clone)]
 pub(crate) enum Cipher {
     Aegis128L(Zeroizing<[u8; 16]>),
-    Aes256Gcm(Box<Aes256Gcm>),
+    Aes256Gcm(Arc<Aes256Gcm>),
 }
 
 impl Cipher {
@@ -112,7 +116,7 @@ impl Cipher {
                 half.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
                 Self::Aegis128L(half)
             }
-            Suite::Aes256Gcm => Self::Aes256Gcm(Box::new(Aes256Gcm::new(key.into()))),
+            Suite::Aes256Gcm => Self::Aes256Gcm(Arc::new(Aes256Gcm::new(key.into()))),
         }
     }
 
@@ -122,8 +126,13 @@ impl Cipher {
         #[cfg(all(debug_assertions, feature = "std"))]
         ledger::record(self.ledger_name(), sequence);
         match self {
-            Self::Aegis128L(key) => Aegis128L::<TAG_LEN>::new(key, &padded(sequence))
-                .encrypt_in_place(bytes, associated),
+            Self::Aegis128L(key) => {
+                let aegis = Aegis128L::new(key, &padded(sequence));
+                match <&mut Block>::try_from(&mut *bytes) {
+                    Ok(block) => aegis.encrypt_in_place(block, associated),
+                    Err(_) => seal_odd(&aegis, associated, bytes),
+                }
+            }
             Self::Aes256Gcm(cipher) => {
                 match cipher.encrypt_in_place_detached(
                     &padded::<12>(sequence).into(),
@@ -149,9 +158,14 @@ impl Cipher {
         tag: &Tag,
     ) -> core::result::Result<(), ()> {
         match self {
-            Self::Aegis128L(key) => Aegis128L::<TAG_LEN>::new(key, &padded(sequence))
-                .decrypt_in_place(bytes, tag, associated)
-                .map_err(|_| ()),
+            Self::Aegis128L(key) => {
+                let aegis = Aegis128L::new(key, &padded(sequence));
+                let opened = match <&mut Block>::try_from(&mut *bytes) {
+                    Ok(block) => aegis.decrypt_in_place(block, tag, associated),
+                    Err(_) => open_odd(&aegis, associated, bytes, tag),
+                };
+                opened.map_err(|_| ())
+            }
             Self::Aes256Gcm(cipher) => cipher
                 .decrypt_in_place_detached(
                     &padded::<12>(sequence).into(),
@@ -181,13 +195,33 @@ impl Cipher {
     }
 }
 
+/// Seals anything but a whole block. Those have `encrypt_in_place` for themselves: if all its callers pass the same length, the
+/// compiler keeps AEGIS in registers; otherwise every 32 bytes take a detour over the stack, and a block three times as long.
+fn seal_odd(aegis: &Aegis128L<TAG_LEN>, associated: &[u8], bytes: &mut [u8]) -> Tag {
+    let mut sealing = aegis.encryptor(associated);
+    sealing.update_in_place(bytes);
+    sealing.finalize()
+}
+
+/// Opens anything but a whole block; see [`seal_odd`].
+fn open_odd(
+    aegis: &Aegis128L<TAG_LEN>,
+    associated: &[u8],
+    bytes: &mut [u8],
+    tag: &Tag,
+) -> core::result::Result<(), aegis::Error> {
+    let sealed = bytes.to_vec();
+    let mut opening = aegis.decryptor(associated, bytes);
+    opening.update(&sealed)?;
+    opening.finalize(tag).map(|_| ())
+}
+
 /// A sequence as a nonce of `N` bytes.
 fn padded<const N: usize>(sequence: u64) -> [u8; N] {
     let mut nonce = [0; N];
-    nonce
-        .iter_mut()
-        .zip(sequence.to_le_bytes())
-        .for_each(|(to, from)| *to = from);
+    if let Some(start) = nonce.first_chunk_mut::<8>() {
+        *start = sequence.to_le_bytes();
+    }
     nonce
 }
 

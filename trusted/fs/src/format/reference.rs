@@ -54,17 +54,15 @@ impl Place {
 
     /// The additional authenticated data of the block at this place and address.
     pub(crate) fn associated(&self, address: u64) -> [u8; 32] {
+        let tail = u64::from(self.kind as u8) | u64::from(self.level) << 8;
+        let fields = [address, self.owner, self.index, tail];
         let mut bytes = [0; 32];
-        let fields = [
-            address.to_le_bytes(),
-            self.owner.to_le_bytes(),
-            self.index.to_le_bytes(),
-        ];
-        let tail = [self.kind as u8, self.level];
         bytes
+            .as_chunks_mut::<8>()
+            .0
             .iter_mut()
-            .zip(fields.as_flattened().iter().chain(&tail))
-            .for_each(|(to, from)| *to = *from);
+            .zip(fields)
+            .for_each(|(to, field)| *to = field.to_le_bytes());
         bytes
     }
 }

@@ -65,7 +65,7 @@ impl Volume {
         if self.usage.frames_spilled == 0 {
             epochs.prune();
         }
-        let sealed = self.medium.disk.sequence.bound() - epochs.current().first;
+        let sealed = self.medium.disk.sequence.bound() - epochs.current();
         if sealed > EPOCH_SEQUENCES_MAX {
             self.begin_epoch()
         } else {
@@ -197,7 +197,7 @@ impl Volume {
     }
 
     fn state(&self) -> State {
-        let epoch = self.medium.disk.epochs.current();
+        let epoch = self.medium.disk.epochs.current_entry();
         State {
             commit: self.newest.commit + 1,
             previous_root: self.newest.root,
@@ -209,7 +209,7 @@ impl Volume {
             log_head: self.log.head,
             epoch_first: epoch.first,
             epoch_live: epoch.live,
-            epoch_key: epoch.key.clone(),
+            epoch_key: epoch.key,
             epoch_list: self
                 .identity
                 .epoch_list

@@ -153,7 +153,6 @@ impl Volume {
         let head_room = disk.reserve(self.log.head);
         let rest_rooms: Vec<_> = rest.iter().map(|&address| disk.reserve(address)).collect();
         for (fresh, &address) in plan.fresh.iter().zip(data) {
-            let room = self.medium.disk.reserve(address);
             let Some(file) = self.files.get(&fresh.ino) else {
                 continue;
             };
@@ -161,7 +160,7 @@ impl Volume {
                 let sealed =
                     self.medium
                         .disk
-                        .seal_into(room, &file.tree.place(fresh.block), contents);
+                        .stage(address, &file.tree.place(fresh.block), contents);
                 fill_in(&mut plan.operations, fresh, sealed);
             }
         }

@@ -1,34 +1,56 @@
 //! Reading files.
+//!
+//! A read has two halves. The first finds out, in one go, what the program sees: bytes in memory are copied, and for each
+//! block on the disk its reference is noted. The second fetches and opens those blocks, and needs nothing of the volume
+//! but its store and keys. References name one version of a block each, so the two halves together are a snapshot.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
 
 use super::Volume;
 use crate::{
-    codec::{Block, to_usize, zeroed},
+    codec::{Block, remainder, to_usize, zeroed},
+    epochs::Keyring,
     error::{Error, Result},
-    file::Frame,
-    format::{inode::FileKind, reference::Ref},
-    limits::BLOCK_LEN,
+    file::{File, Frame},
+    format::{
+        inode::FileKind,
+        reference::{Kind, Place, Ref},
+    },
+    limits::{BLOCK_LEN, FAN_OUT},
+    store::Store,
 };
 
 /// Most blocks fetched by one store call: 64 KiB stays in the processor's second-level cache until it is decrypted.
 const FETCH_BLOCKS: usize = 16;
 
+/// A whole block on the disk that a read asks for, and where in the caller's buffer it goes.
+pub(super) struct Fetch {
+    at: Ref,
+    index: u64,
+    position: usize,
+}
+
 impl Volume {
     /// Reads from `offset` on into `into` and returns how many bytes there were; fewer only at the end of the file.
+    ///
+    /// Blocks are decrypted in `into`, before they are known to be authentic: it must be memory that nobody else looks at
+    /// until the call returns. If the call fails, `into` is wiped.
     ///
     /// # Errors
     /// [`Error::IsADirectory`], [`Error::NotFound`], [`Error::Tampered`] or the store's.
     pub fn read(&mut self, ino: u64, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let file = self.file(ino)?;
-        if file.current.kind == FileKind::Directory {
-            return Err(Error::IsADirectory);
-        }
-        let len = to_usize(file.current.size.saturating_sub(offset)).min(into.len());
-        let into = into.get_mut(..len).unwrap_or_default();
-        self.read_within(ino, offset, into)?;
-        Ok(len)
+        let mut fetches = core::mem::take(&mut self.fetches);
+        let read = self.locate(ino, offset, into, &mut fetches);
+        let disk = &mut self.medium.disk;
+        let read = read.and_then(|len| {
+            fetch(disk.store(), disk.epochs.keys(), ino, &fetches, into)
+                .inspect_err(|error| disk.judge(error))
+                .map(|()| len)
+        });
+        fetches.clear();
+        self.fetches = fetches;
+        read.inspect_err(|_| into.fill(0))
     }
 
     /// Reads into several buffers, one after the other.
@@ -52,26 +74,84 @@ impl Volume {
         Ok(total)
     }
 
-    /// Fills `into` from bytes that lie below the size.
-    fn read_within(&mut self, ino: u64, offset: u64, into: &mut [u8]) -> Result<()> {
-        let (mut at, mut rest) = (offset, into);
-        while !rest.is_empty() {
-            let start = crate::codec::remainder(at, BLOCK_LEN);
-            let len = if start == 0 && rest.len() >= BLOCK_LEN {
-                self.read_run(ino, at / BLOCK_LEN as u64, rest)?
-            } else {
-                let len = rest.len().min(BLOCK_LEN - start);
-                let part = rest.get_mut(..len).unwrap_or_default();
-                self.read_part(ino, at / BLOCK_LEN as u64, start..start + len, part)?;
-                len
-            };
-            at += len as u64;
-            rest = rest.get_mut(len..).unwrap_or_default();
+    /// The first half of a read: fills `into` as far as memory has it, and notes which blocks are to be fetched.
+    pub(super) fn locate(
+        &mut self,
+        ino: u64,
+        offset: u64,
+        into: &mut [u8],
+        fetches: &mut Vec<Fetch>,
+    ) -> Result<usize> {
+        let file = self.file(ino)?;
+        if file.current.kind == FileKind::Directory {
+            return Err(Error::IsADirectory);
         }
-        Ok(())
+        let len = to_usize(file.current.size.saturating_sub(offset)).min(into.len());
+        let mut done = 0;
+        while done < len {
+            let at = offset + done as u64;
+            let (block, start) = (at / BLOCK_LEN as u64, remainder(at, BLOCK_LEN));
+            let rest = into.get_mut(done..len).unwrap_or_default();
+            done += if start == 0 && rest.len() >= BLOCK_LEN {
+                self.locate_leaf(ino, block, done, rest, fetches)?
+            } else {
+                let part_len = rest.len().min(BLOCK_LEN - start);
+                let part = rest.get_mut(..part_len).unwrap_or_default();
+                self.read_part(ino, block, start..start + part_len, part)?;
+                part_len
+            };
+        }
+        Ok(len)
     }
 
-    /// Reads part of one block.
+    /// Locates whole blocks that hang from one leaf of the tree; returns the number of bytes.
+    fn locate_leaf(
+        &mut self,
+        ino: u64,
+        first: u64,
+        position: usize,
+        into: &mut [u8],
+        fetches: &mut Vec<Fetch>,
+    ) -> Result<usize> {
+        let Some(file) = self.files.get(&ino) else {
+            return Err(Error::NotFound);
+        };
+        let entries = self.medium.find_run(&file.tree, first)?;
+        let count = FAN_OUT - remainder(first, FAN_OUT);
+        let mut done = 0;
+        for (index, into) in (first..).zip(into.chunks_exact_mut(BLOCK_LEN).take(count)) {
+            let committed = entries.get(done / BLOCK_LEN).copied().unwrap_or_default();
+            let at = match visible(file, index, &committed) {
+                Visible::Memory(frame) => {
+                    into.copy_from_slice(frame);
+                    Ref::HOLE
+                }
+                Visible::Disk(at) if !at.is_hole() => match self.blocks.get(&(ino, index)) {
+                    Some(cached) if at == committed => {
+                        into.copy_from_slice(&**cached);
+                        Ref::HOLE
+                    }
+                    _ => at,
+                },
+                Visible::Disk(_) => {
+                    into.fill(0);
+                    Ref::HOLE
+                }
+            };
+            if !at.is_hole() {
+                let position = position + done;
+                fetches.push(Fetch {
+                    at,
+                    index,
+                    position,
+                });
+            }
+            done += BLOCK_LEN;
+        }
+        Ok(done)
+    }
+
+    /// Reads part of one block, through the cache: who reads parts comes back for the rest.
     fn read_part(
         &mut self,
         ino: u64,
@@ -80,111 +160,27 @@ impl Volume {
         into: &mut [u8],
     ) -> Result<()> {
         let file = self.file(ino)?;
+        let before = core::mem::replace(&mut file.last_read, block);
         if let Some(Frame::Memory(frame)) = file.frames.get(&block) {
             into.copy_from_slice(frame.get(range).unwrap_or_default());
             return Ok(());
         }
-        let plain =
-            file.frames.is_empty() && file.sees_tree(block) && file.visible_inline().is_none();
-        let (tree, before) = (file.tree, core::mem::replace(&mut file.last_read, block));
+        let plain = !file.frames.contains_key(&block)
+            && file.sees_tree(block)
+            && file.visible_inline().is_none();
         if !plain {
             let contents = self.block(ino, block)?;
             into.copy_from_slice(contents.get(range).unwrap_or_default());
             return Ok(());
         }
-        if let Some(contents) = self.blocks.get(&(ino, block)) {
-            into.copy_from_slice(contents.get(range).unwrap_or_default());
-            return Ok(());
-        }
-        let contents = self.medium.read(&tree, block)?;
-        into.copy_from_slice(contents.get(range.clone()).unwrap_or_default());
-        // Who reads whole blocks has a cache of its own; who reads parts comes back for the rest.
-        if range.len() < BLOCK_LEN {
-            self.blocks.insert((ino, block), contents);
-            if before.wrapping_add(1) == block {
-                self.blocks.demote(&(ino, before));
-            }
+        let tree = file.tree;
+        let contents = self.cached_block(&tree, block)?;
+        into.copy_from_slice(contents.get(range).unwrap_or_default());
+        if before.wrapping_add(1) == block {
+            // Read from front to back: what lies behind will not be needed soon.
+            self.blocks.demote(&(ino, before));
         }
         Ok(())
-    }
-
-    /// Reads whole blocks that lie one after the other on the disk as well; at least one, whatever it is.
-    fn read_run(&mut self, ino: u64, first: u64, into: &mut [u8]) -> Result<usize> {
-        let wanted = (into.len() / BLOCK_LEN) as u64;
-        let mut refs = [Ref::HOLE; FETCH_BLOCKS];
-        let count = self.contiguous(ino, first, wanted.min(FETCH_BLOCKS as u64), &mut refs)?;
-        let Some(start) = refs.first().filter(|_| count > 0).map(Ref::address) else {
-            let part = into.get_mut(..BLOCK_LEN).unwrap_or_default();
-            self.read_part(ino, first, 0..BLOCK_LEN, part)?;
-            return Ok(BLOCK_LEN);
-        };
-        let mut scratch = core::mem::take(&mut self.scratch);
-        scratch.resize(FETCH_BLOCKS * BLOCK_LEN, 0);
-        let opened = self.fetch(
-            ino,
-            first,
-            start,
-            refs.get(..count).unwrap_or_default(),
-            &mut scratch,
-            into,
-        );
-        self.scratch = scratch;
-        opened.map(|()| count * BLOCK_LEN)
-    }
-
-    /// Copies ciphertext in once, opens it in private memory, and only then shows it to the caller.
-    fn fetch(
-        &mut self,
-        ino: u64,
-        first: u64,
-        start: u64,
-        refs: &[Ref],
-        scratch: &mut [u8],
-        into: &mut [u8],
-    ) -> Result<()> {
-        let tree = self.file(ino)?.tree;
-        let scratch = scratch
-            .get_mut(..refs.len() * BLOCK_LEN)
-            .unwrap_or_default();
-        self.medium.disk.read_raw(start, scratch)?;
-        let blocks = scratch
-            .chunks_exact_mut(BLOCK_LEN)
-            .zip(into.chunks_exact_mut(BLOCK_LEN));
-        for ((index, at), (block, into)) in (first..).zip(refs).zip(blocks) {
-            self.medium.disk.open(at, &tree.place(index), block)?;
-            into.copy_from_slice(block);
-        }
-        Ok(())
-    }
-
-    /// References of blocks from `first` on, as long as they are committed, visible and consecutive on the disk.
-    fn contiguous(&mut self, ino: u64, first: u64, wanted: u64, refs: &mut [Ref]) -> Result<usize> {
-        let file = self.file(ino)?;
-        let (tree, floor) = (file.tree, file.floor);
-        let until = file
-            .frames
-            .range(first..)
-            .next()
-            .map_or(u64::MAX, |(&block, _)| block)
-            .min(floor);
-        if file.visible_inline().is_some() {
-            return Ok(0);
-        }
-        let mut count = 0;
-        for (slot, block) in refs.iter_mut().zip(first..until.min(first + wanted)) {
-            *slot = self.medium.find(&tree, block)?;
-            if !slot.is_block() || self.blocks.get(&(ino, block)).is_some() {
-                break;
-            }
-            count += 1;
-        }
-        let start = refs.first().map_or(0, Ref::address);
-        let consecutive = refs
-            .iter()
-            .take(count)
-            .zip(start..)
-            .take_while(|(at, address)| at.address() == *address);
-        Ok(consecutive.count())
     }
 
     /// A copy of a block as the program sees it.
@@ -215,4 +211,61 @@ impl Volume {
         self.cached_block(&tree, block)
             .map(|contents| Box::new(*contents))
     }
+}
+
+/// Where the contents of a block that the program sees are.
+enum Visible<'a> {
+    Memory(&'a Block),
+    /// On the disk; a hole is zeros.
+    Disk(Ref),
+}
+
+/// Looks through the layers of a file; `committed` is the tree's reference. Inline contents are not asked for here: a file
+/// that has a whole block has none, or has them in a frame.
+fn visible<'a>(file: &'a File, index: u64, committed: &Ref) -> Visible<'a> {
+    if !file.frames.is_empty() {
+        match file.frames.get(&index) {
+            Some(Frame::Memory(frame)) => return Visible::Memory(frame),
+            Some(Frame::Spilled(at)) => return Visible::Disk(*at),
+            None => {}
+        }
+    }
+    Visible::Disk(if file.sees_tree(index) {
+        *committed
+    } else {
+        Ref::HOLE
+    })
+}
+
+/// The second half of a read: copies ciphertext in, once, and opens it where it is.
+///
+/// # Errors
+/// [`Error::Tampered`] if a block does not verify, or the store's; the caller wipes `into`.
+pub(super) fn fetch(
+    store: &dyn Store,
+    keys: &Keyring,
+    ino: u64,
+    fetches: &[Fetch],
+    into: &mut [u8],
+) -> Result<()> {
+    let mut rest = fetches;
+    while let Some(first) = rest.first() {
+        let count = rest
+            .iter()
+            .zip(0..FETCH_BLOCKS)
+            .take_while(|(next, step)| {
+                next.at.address() == first.at.address() + *step as u64
+                    && next.position == first.position + step * BLOCK_LEN
+            })
+            .count();
+        let (run, after) = rest.split_at(count);
+        let range = first.position..first.position + count * BLOCK_LEN;
+        let into = into.get_mut(range).unwrap_or_default();
+        store.read(first.at.address(), into)?;
+        for (block, bytes) in run.iter().zip(into.chunks_exact_mut(BLOCK_LEN)) {
+            keys.open(&block.at, &Place::new(ino, Kind::Data, block.index), bytes)?;
+        }
+        rest = after;
+    }
+    Ok(())
 }

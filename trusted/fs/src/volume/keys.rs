@@ -19,7 +19,7 @@ impl Volume {
     /// As [`sync_file`](Self::sync_file); stopping halfway is harmless.
     pub fn refresh(&mut self) -> Result<usize> {
         self.check_writable()?;
-        let current = self.medium.disk.epochs.current().first;
+        let current = self.medium.disk.epochs.current();
         let mut rewritten = 0;
         for ino in self.all_inodes()? {
             rewritten += self.refresh_file(ino, current)?;

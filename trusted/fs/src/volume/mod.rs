@@ -72,8 +72,8 @@ pub struct Volume {
     access: Access,
     budget: Budget,
     usage: Usage,
-    /// Ciphertext on its way in; kept to save the allocation.
-    scratch: Vec<u8>,
+    /// What a read is about to fetch; kept to save the allocation.
+    fetches: Vec<content::Fetch>,
 }
 
 /// What never changes, and the superblock's counters.

@@ -252,7 +252,7 @@ impl Volume {
             access: options.access,
             budget,
             usage: Usage::default(),
-            scratch: Vec::new(),
+            fetches: Vec::new(),
         }
     }
 }

@@ -1,23 +1,27 @@
 //! Changing the contents of files in memory. Nothing here touches what a crash would leave.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::btree_map::Entry, vec::Vec};
 
 use super::{Purpose, Volume, blocks_in};
 use crate::{
-    codec::{Block, block_from, is_zero, remainder},
+    codec::{Block, block_from, is_zero, remainder, to_usize},
     error::{Error, Result},
     file::Frame,
     format::{inode::FileKind, reference::Ref},
     limits::{BLOCK_LEN, FAN_OUT, FILE_LEN_MAX, INLINE_LEN_MAX},
-    tree::Tree,
+    space::Space,
+    tree::{Medium, Tree},
 };
+
+/// Fewest blocks that are worth a store call of their own when there is no room for them in memory: 64 KiB.
+const DIRECT_BLOCKS_MIN: usize = 16;
 
 impl Volume {
     /// Writes all of `data` at `offset`; a gap before it reads as zeros.
     ///
     /// # Errors
-    /// [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::TooMuchUnsynced`], [`Error::IsADirectory`], or the store's. On an
-    /// error a prefix of `data` may have been taken, and the size says which.
+    /// [`Error::NoSpace`], [`Error::FileTooLarge`], [`Error::IsADirectory`]: nothing was written then.
+    /// [`Error::TooMuchUnsynced`], or the store's: a prefix of `data` may have been taken, and the size says which.
     pub fn write(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
         self.check_writable()?;
         let end = offset
@@ -28,20 +32,26 @@ impl Volume {
         if data.is_empty() {
             return Ok(());
         }
+        let cost = self.cost_of(ino, offset / BLOCK_LEN as u64, blocks_in(end))?;
+        self.ensure_space(cost, Purpose::Store)?;
         self.materialise(ino, end)?;
         let (mut at, mut rest) = (offset, data);
         while !rest.is_empty() {
-            let start = remainder(at, BLOCK_LEN);
-            let (part, after) = rest.split_at(rest.len().min(BLOCK_LEN - start));
-            self.write_part(ino, at / BLOCK_LEN as u64, start, part)?;
-            at += part.len() as u64;
-            rest = after;
+            let (block, start) = (at / BLOCK_LEN as u64, remainder(at, BLOCK_LEN));
+            let len = if start == 0 && rest.len() >= BLOCK_LEN {
+                self.write_blocks(ino, block, rest)?
+            } else {
+                let part = rest.split_at(rest.len().min(BLOCK_LEN - start)).0;
+                self.write_part(ino, block, start, part)?;
+                part.len()
+            };
+            at += len as u64;
+            rest = rest.get(len..).unwrap_or_default();
             self.extend_to(ino, at)?;
         }
         let now = self.platform.now();
         let file = self.file(ino)?;
         (file.current.times.modified, file.current.times.changed) = (now, now);
-        file.changed = true;
         Ok(())
     }
 
@@ -137,14 +147,72 @@ impl Volume {
     }
 
     fn write_part(&mut self, ino: u64, block: u64, start: usize, part: &[u8]) -> Result<()> {
-        if part.len() == BLOCK_LEN {
-            return self.put_frame(ino, block, block_from(part), Purpose::Store);
-        }
         let frame = self.frame(ino, block, Purpose::Store)?;
         frame
             .get_mut(start..start + part.len())
             .unwrap_or_default()
             .copy_from_slice(part);
+        Ok(())
+    }
+
+    /// Writes whole blocks, as many as there are up to one transfer, and returns the number of bytes. The space is reserved.
+    fn write_blocks(&mut self, ino: u64, first: u64, data: &[u8]) -> Result<usize> {
+        let (blocks, _) = data.as_chunks::<BLOCK_LEN>();
+        let leaf = FAN_OUT - remainder(first, FAN_OUT);
+        let blocks = blocks.get(..leaf).unwrap_or(blocks);
+        let room = self
+            .budget
+            .dirty_blocks()
+            .saturating_sub(self.usage.frames_in_memory);
+        if blocks.len() as u64 > room && blocks.len() >= DIRECT_BLOCKS_MIN {
+            self.write_through(ino, first, blocks)?;
+            return Ok(blocks.len() * BLOCK_LEN);
+        }
+        let fitting = blocks.len().min(to_usize(room.max(1)));
+        let blocks = blocks.get(..fitting).unwrap_or_default();
+        self.make_room(ino)?;
+        self.reserve_nodes(ino, first)?;
+        let mut spilled = Vec::new();
+        let Some(file) = self.files.get_mut(&ino) else {
+            return Err(Error::NotFound);
+        };
+        for (index, contents) in (first..).zip(blocks) {
+            match file.frames.entry(index) {
+                Entry::Occupied(mut old) => match old.get_mut() {
+                    Frame::Memory(frame) => **frame = *contents,
+                    Frame::Spilled(at) => {
+                        spilled.push(*at);
+                        self.usage.frames_in_memory += 1;
+                        old.insert(Frame::Memory(block_from(contents)));
+                    }
+                },
+                Entry::Vacant(free) => {
+                    self.usage.frames_in_memory += 1;
+                    free.insert(Frame::Memory(block_from(contents)));
+                }
+            }
+        }
+        spilled.iter().try_for_each(|at| self.release_spilled(at))?;
+        Ok(blocks.len() * BLOCK_LEN)
+    }
+
+    /// Seals blocks of one leaf to fresh places at once: there is no room for them in memory.
+    fn write_through(&mut self, ino: u64, first: u64, blocks: &[Block]) -> Result<()> {
+        if self.usage.frames_spilled >= self.budget.spilled_blocks() {
+            return Err(Error::TooMuchUnsynced);
+        }
+        let tree = self.file(ino)?.tree;
+        let (space, medium) = (&mut self.space, &mut self.medium);
+        let sealed = seal_blocks(space, medium, &tree, (first..).zip(blocks))?;
+        self.reserve_nodes(ino, first)?;
+        self.usage.frames_spilled += sealed.len() as u64;
+        for (block, at) in sealed {
+            match self.file(ino)?.frames.insert(block, Frame::Spilled(at)) {
+                Some(Frame::Memory(_)) => self.usage.frames_in_memory -= 1,
+                Some(Frame::Spilled(old)) => self.release_spilled(&old)?,
+                None => {}
+            }
+        }
         Ok(())
     }
 
@@ -201,11 +269,9 @@ impl Volume {
         block: u64,
         contents: Box<Block>,
     ) -> Result<()> {
-        let nodes = self.nodes_for(ino, block)?;
+        self.reserve_nodes(ino, block)?;
         let file = self.file(ino)?;
         let old = file.frames.insert(block, Frame::Memory(contents));
-        file.nodes_reserved += nodes;
-        self.usage.nodes += nodes;
         match old {
             Some(Frame::Memory(_)) => return Ok(()),
             Some(Frame::Spilled(at)) => self.release_spilled(&at)?,
@@ -213,6 +279,28 @@ impl Volume {
         }
         self.usage.frames_in_memory += 1;
         Ok(())
+    }
+
+    /// Counts the tree nodes that a new frame for this block may make dirty.
+    fn reserve_nodes(&mut self, ino: u64, block: u64) -> Result<()> {
+        let nodes = self.nodes_for(ino, block)?;
+        self.file(ino)?.nodes_reserved += nodes;
+        self.usage.nodes += nodes;
+        Ok(())
+    }
+
+    /// Blocks that changing the blocks from `first` up to `end` may take, beyond what is reserved for them already.
+    fn cost_of(&mut self, ino: u64, first: u64, end: u64) -> Result<u64> {
+        let mut cost = end - first;
+        let mut leaf = first;
+        while leaf < end {
+            cost += self.nodes_for(ino, leaf)?;
+            leaf = leaf - leaf % FAN_OUT as u64 + FAN_OUT as u64;
+        }
+        let frames = &self.file(ino)?.frames;
+        let held = |frame: &Frame| matches!(frame, Frame::Memory(_));
+        let held = frames.range(first..end).filter(|(_, frame)| held(frame));
+        Ok(cost - held.count() as u64)
     }
 
     /// Tree nodes that a frame for this block may make dirty, beyond those of its neighbours.
@@ -261,69 +349,24 @@ impl Volume {
 
     /// Seals a file's uncommitted blocks to fresh places. No superblock and no record names them.
     pub(super) fn spill(&mut self, ino: u64) -> Result<()> {
-        let tree = self.file(ino)?.tree;
-        let waiting: Vec<u64> = self
-            .file(ino)?
+        let file = self.files.get(&ino).ok_or(Error::NotFound)?;
+        let waiting = file
             .frames
             .iter()
-            .filter(|(_, frame)| matches!(frame, Frame::Memory(_)))
-            .map(|(&block, _)| block)
-            .collect();
-        let addresses = self
-            .space
-            .allocate_many(&mut self.medium, waiting.len() as u64)?;
-        let sealed = match self.seal_frames(ino, &tree, &waiting, &addresses) {
-            Ok(sealed) => sealed,
-            Err(error) => {
-                // The frames are still in memory: nothing is lost, not even the space.
-                self.medium.disk.discard_staged();
-                addresses
-                    .iter()
-                    .try_for_each(|&address| self.space.release(&mut self.medium, address))?;
-                return Err(error);
-            }
-        };
+            .filter_map(|(&block, frame)| match frame {
+                Frame::Memory(contents) => Some((block, &**contents)),
+                Frame::Spilled(_) => None,
+            });
+        let (space, medium) = (&mut self.space, &mut self.medium);
+        // If it fails, the frames are still in memory: nothing is lost, not even the space.
+        let sealed = seal_blocks(space, medium, &file.tree, waiting)?;
         self.usage.frames_in_memory -= sealed.len() as u64;
         self.usage.frames_spilled += sealed.len() as u64;
         let frames = &mut self.file(ino)?.frames;
-        frames.extend(
-            sealed
-                .into_iter()
-                .map(|(block, at)| (block, Frame::Spilled(at))),
-        );
-        Ok(())
-    }
-
-    fn seal_frames(
-        &mut self,
-        ino: u64,
-        tree: &Tree,
-        blocks: &[u64],
-        addresses: &[u64],
-    ) -> Result<Vec<(u64, Ref)>> {
-        let mut sealed = Vec::with_capacity(blocks.len());
-        for (&block, &address) in blocks.iter().zip(addresses) {
-            let Some(Frame::Memory(contents)) = self
-                .files
-                .get(&ino)
-                .and_then(|file| file.frames.get(&block))
-            else {
-                continue;
-            };
-            if is_zero(&**contents) {
-                self.space.release(&mut self.medium, address)?;
-                sealed.push((block, Ref::HOLE));
-            } else {
-                sealed.push((
-                    block,
-                    self.medium
-                        .disk
-                        .seal(address, &tree.place(block), contents)?,
-                ));
-            }
+        for (block, at) in sealed {
+            frames.insert(block, Frame::Spilled(at));
         }
-        self.medium.disk.write_staged()?;
-        Ok(sealed)
+        Ok(())
     }
 
     /// Forgets uncommitted blocks from `first` on.
@@ -351,4 +394,47 @@ impl Volume {
             Ok(())
         }
     }
+}
+
+/// Seals blocks of a file to fresh places, consecutive as far as possible, and writes them out; zeros become holes.
+///
+/// # Errors
+/// The store's, or [`Error::NoSpace`]: no space is taken then.
+fn seal_blocks<'a>(
+    space: &mut Space,
+    medium: &mut Medium,
+    tree: &Tree,
+    blocks: impl Iterator<Item = (u64, &'a Block)> + Clone,
+) -> Result<Vec<(u64, Ref)>> {
+    let (mut sealed, mut taken, mut free) = (Vec::new(), Vec::new(), 0..0);
+    let mut wanted = blocks.clone().count() as u64;
+    let seal_all = || {
+        for (block, contents) in blocks {
+            let at = if is_zero(contents) {
+                Ref::HOLE
+            } else {
+                if free.is_empty() {
+                    let (first, count) = space.allocate(medium, wanted)?;
+                    taken.push(first..first + count);
+                    free = first..first + count;
+                }
+                let address = free.next().ok_or(Error::NoSpace)?;
+                medium.disk.seal(address, &tree.place(block), contents)?
+            };
+            sealed.push((block, at));
+            wanted -= 1;
+        }
+        medium.disk.write_staged()
+    };
+    let written = seal_all();
+    if written.is_err() {
+        medium.disk.discard_staged();
+        taken
+            .into_iter()
+            .flatten()
+            .try_for_each(|address| space.release(medium, address))?;
+    } else {
+        free.try_for_each(|unused| space.release(medium, unused))?;
+    }
+    written.map(|()| sealed)
 }
