@@ -80,6 +80,11 @@ impl Space {
         self.cursor
     }
 
+    /// Looks for free blocks from `address` on.
+    pub(crate) const fn go_on_at(&mut self, address: u64) {
+        self.cursor = address;
+    }
+
     /// Blocks that can be taken without growing.
     pub(crate) const fn free(&self) -> u64 {
         self.total - self.used - self.held

@@ -206,11 +206,22 @@ impl Volume {
         let sealed = seal_blocks(space, medium, &tree, (first..).zip(blocks))?;
         self.reserve_nodes(ino, first)?;
         self.usage.frames_spilled += sealed.len() as u64;
+        let mut replaced = Vec::new();
+        let frames = &mut self.file(ino)?.frames;
         for (block, at) in sealed {
-            match self.file(ino)?.frames.insert(block, Frame::Spilled(at)) {
-                Some(Frame::Memory(_)) => self.usage.frames_in_memory -= 1,
-                Some(Frame::Spilled(old)) => self.release_spilled(&old)?,
-                None => {}
+            replaced.extend(frames.insert(block, Frame::Spilled(at)));
+        }
+        if let (Some(Frame::Spilled(first)), Some(Frame::Spilled(last))) =
+            (replaced.first(), replaced.last())
+            && last.address().wrapping_sub(first.address()) == replaced.len() as u64 - 1
+        {
+            // What is written next goes where these blocks were: the host has them in its page cache, and runs stay long.
+            self.space.go_on_at(first.address());
+        }
+        for old in replaced {
+            match old {
+                Frame::Memory(_) => self.usage.frames_in_memory -= 1,
+                Frame::Spilled(at) => self.release_spilled(&at)?,
             }
         }
         Ok(())
