@@ -29,17 +29,19 @@ impl Image {
         match event {
             Event::Write(first, data) => {
                 let start = *first as usize * (BLOCK / SECTOR);
-                self.len = self.len.max(start * SECTOR + data.len());
                 for (number, sector) in data
                     .chunks(SECTOR)
                     .enumerate()
                     .filter(|(number, _)| kept(*number))
                 {
                     self.sectors.insert(start + number, sector.into());
+                    self.len = self.len.max((start + number + 1) * SECTOR);
                 }
             }
-            Event::Resize(blocks) => self.len = self.len.max(*blocks as usize * BLOCK),
-            Event::Flush | Event::Note(_) => {}
+            Event::Resize(blocks) if kept(0) => {
+                self.len = self.len.max(*blocks as usize * BLOCK);
+            }
+            Event::Resize(_) | Event::Flush | Event::Note(_) => {}
         }
     }
 

@@ -104,6 +104,7 @@ fn a_crash_after_a_crash_loses_nothing_either() {
         let store = Arc::new(RecordingStore::default());
         store.resize((crashed.len() / BLOCK) as u64).unwrap();
         store.memory().tamper(|bytes| *bytes = crashed.clone());
+        let skipped = store.events().len();
         let mut volume = open(Arc::clone(&store), Options::default()).unwrap();
         let recovered = tree(&mut volume).unwrap();
         assert!(trace.states[synced..].contains(&recovered));
@@ -111,14 +112,14 @@ fn a_crash_after_a_crash_loses_nothing_either() {
         change(&mut volume, &mut random);
         volume.create_file(Volume::ROOT, b"second").unwrap();
         let then = tree(&mut volume).unwrap();
-        let skipped = store.events().len();
+        let changed = store.events().len();
         volume.sync().unwrap();
-        let events = store.events().split_off(skipped);
-        let mut notes = vec![Event::Note(begin(1))];
-        notes.extend(events);
-        notes.push(Event::Note(acknowledged(1)));
+        // What the changes did to the store by themselves, growing it or spilling, belongs to the trace.
+        let mut events = store.events();
+        events.insert(changed, Event::Note(begin(1)));
+        events.push(Event::Note(acknowledged(1)));
         let second = Trace {
-            events: notes,
+            events: events.split_off(skipped),
             states: vec![recovered, then],
             start: crashed,
         };
