@@ -6,6 +6,7 @@
 //!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
 //!   tcb                       what has to be trusted, counted
 //!   torture, miri             what takes too long, or too much, for every change
+//!   report                    figures of docs/benchmarks.md
 //! ```
 //!
 //! One file per chore. Anything that Cargo, clippy or rustfmt can check is left to them.
@@ -30,6 +31,7 @@ mod fuzz;
 mod image;
 mod miri;
 mod project;
+mod report;
 mod setup;
 mod tcb;
 mod test;
@@ -66,6 +68,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Repeat the proofs of the file system with other seeds.
     Torture(torture::Options),
+    /// Measure the file system and draw the figures of docs/benchmarks.md.
+    Report(report::Options),
     /// Run unit tests of the file system in Miri, which needs a nightly toolchain.
     Miri,
     /// Do everything a change has to pass.
@@ -94,6 +98,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Deny(options) => deny::run(&project, &options),
         Chore::Fuzz(options) => fuzz::run(&project, &options),
         Chore::Torture(options) => torture::run(&project, &options),
+        Chore::Report(options) => report::run(&project, &options),
         Chore::Miri => miri::run(&project),
         Chore::Ci(options) => ci::run(&project, &options),
     }

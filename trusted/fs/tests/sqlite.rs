@@ -210,13 +210,16 @@ fn a_transaction_of_sqlite_costs_no_more_than_the_design_foresaw() {
         println!(
             "fs/sqlite/{mode:<9} {blocks:6.2} blocks {flushes:6.3} flushes; asked for {asked_blocks:.2}, {asked_flushes:.3}"
         );
+        let group = format!("fs/sqlite/{mode}");
         results::append(
-            &format!("fs/sqlite/{mode}/blocks"),
-            &[("volume", blocks), ("asked", asked_blocks)],
+            &group,
+            "asked",
+            &[("blocks", asked_blocks), ("flushes", asked_flushes)],
         );
         results::append(
-            &format!("fs/sqlite/{mode}/flushes"),
-            &[("volume", flushes), ("asked", asked_flushes)],
+            &group,
+            "volume",
+            &[("blocks", blocks), ("flushes", flushes)],
         );
         assert!(
             blocks <= blocks_max && flushes <= flushes_max,

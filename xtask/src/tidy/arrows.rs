@@ -24,10 +24,11 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// What is never shipped: it may use everything, and nothing shipped may use it, but in tests.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "twine-benches",
     "twine-fuzz",
     "twine-guests",
+    "twine-plots",
     "twine-tests",
     "xtask",
 ];

@@ -19,6 +19,8 @@
 )]
 
 mod pfs;
+#[path = "../../tests/support/results.rs"]
+mod results;
 
 use std::{
     cell::Cell,
@@ -134,6 +136,15 @@ fn compare(group: &str, operations: u32, rounds: usize, mut variants: Vec<Varian
         println!(
             "{group}/{name:<28} {median:>12?} (best {:?})  {ratio:.2}x",
             times[0]
+        );
+        results::append(
+            group,
+            name,
+            &[
+                ("median_ns", median.as_secs_f64() * 1e9),
+                ("best_ns", times[0].as_secs_f64() * 1e9),
+                ("ratio", ratio),
+            ],
         );
     }
     println!();

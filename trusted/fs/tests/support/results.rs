@@ -2,18 +2,27 @@
 
 use std::{fs::OpenOptions, io::Write as _};
 
-/// Appends a measurement. Neither `id` nor the names of values may need escapes.
+/// Appends a measurement: what a variant of a group of variants took. No name may need escapes.
 ///
 /// # Panics
 /// If the file cannot be written.
-pub(crate) fn append(id: &str, values: &[(&str, f64)]) {
+pub(crate) fn append(group: &str, variant: &str, values: &[(&str, f64)]) {
     let Some(path) = std::env::var_os("TWINE_RESULTS") else {
         return;
     };
-    let fields: String = values
+    let values: Vec<String> = values
         .iter()
-        .map(|(name, value)| format!(", \"{name}\": {value}"))
+        .map(|(name, value)| format!("\"{name}\": {value}"))
         .collect();
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    writeln!(file.unwrap(), "{{\"id\": \"{id}\"{fields}}}").unwrap();
+    let values = values.join(", ");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    writeln!(
+        file,
+        "{{\"group\": \"{group}\", \"variant\": \"{variant}\", \"values\": {{{values}}}}}"
+    )
+    .unwrap();
 }

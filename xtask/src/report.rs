@@ -1,0 +1,55 @@
+//! `report`: measures the protected file system and draws the figures of `docs/benchmarks.md`.
+//!
+//! The measurements are kept beside the figures, so that whoever doubts a bar finds its number.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::command;
+use crate::project::{Project, Workspace};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Measure nothing, only draw what was measured before.
+    #[arg(long)]
+    draw: bool,
+}
+
+/// Where figures and measurements are, from the root.
+const FOLDER: &str = "docs/benchmarks";
+
+/// Measures, draws, and prints the tables.
+///
+/// # Errors
+/// If a benchmark fails, or the figures cannot be written.
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let folder = project.path(FOLDER);
+    let measurements = folder.join("fs.jsonl");
+    if !options.draw {
+        match fs::remove_file(&measurements) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context(measurements.display().to_string());
+            }
+            _ => {}
+        }
+        for arguments in [["bench", "--bench", "speed"], ["test", "--test", "sqlite"]] {
+            command::run(
+                project
+                    .cargo(Workspace::FileSystem)
+                    .args(arguments)
+                    .arg("--locked")
+                    .env("TWINE_RESULTS", &measurements),
+            )?;
+        }
+    }
+    command::run(
+        project
+            .cargo(Workspace::Main)
+            .args(["run", "--quiet", "--locked", "--package", "twine-plots"])
+            .arg("--")
+            .args([&measurements, &folder]),
+    )
+}
