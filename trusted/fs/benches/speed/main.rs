@@ -18,6 +18,7 @@
     reason = "a benchmark: it maps a file, fails loudly, and prints"
 )]
 
+mod measure;
 mod pfs;
 #[path = "../../tests/support/results.rs"]
 mod results;
@@ -28,9 +29,10 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use measure::compare;
 use memmap2::Mmap;
 use twine_fs::{
     Budget, FileStore, HostPlatform, Options, Range, Result, Store, Suite, Volume, VolumeKey,
@@ -104,50 +106,6 @@ impl Cursor {
         self.at[variant].set((at + 1) % self.chunks);
         at * 256 * BLOCK as u64
     }
-}
-
-/// Something to be measured: its name, and one operation.
-type Variant<'a> = (&'a str, Box<dyn FnMut(u64) + 'a>);
-
-/// Runs all variants in turns and prints the median time of one operation and its ratio to the first.
-fn compare(group: &str, operations: u32, rounds: usize, mut variants: Vec<Variant<'_>>) {
-    let mut times = vec![Vec::new(); variants.len()];
-    let mut choice = 0u64;
-    for round in 0..=rounds {
-        for (times, (_, operation)) in times.iter_mut().zip(&mut variants) {
-            let start = Instant::now();
-            for _ in 0..operations {
-                choice = choice
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                operation(choice >> 20);
-            }
-            if round > 0 {
-                times.push(start.elapsed() / operations);
-            }
-        }
-    }
-    let medians: Vec<Duration> = times
-        .iter_mut()
-        .map(|times| (times.sort(), times[times.len() / 2]).1)
-        .collect();
-    for ((name, _), (median, times)) in variants.iter().zip(medians.iter().zip(&times)) {
-        let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
-        println!(
-            "{group}/{name:<28} {median:>12?} (best {:?})  {ratio:.2}x",
-            times[0]
-        );
-        results::append(
-            group,
-            name,
-            &[
-                ("median_ns", median.as_secs_f64() * 1e9),
-                ("best_ns", times[0].as_secs_f64() * 1e9),
-                ("ratio", ratio),
-            ],
-        );
-    }
-    println!();
 }
 
 fn folder() -> PathBuf {
@@ -227,8 +185,8 @@ fn reads(folder: &Path, blocks: u64) {
     let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
     compare(
         &format!("fs/read_random/4KiB/of-{}MiB", blocks / 256),
-        20_000,
-        9,
+        1000,
+        180,
         vec![
             (
                 "pread",
@@ -262,8 +220,8 @@ fn reads(folder: &Path, blocks: u64) {
     let cursor = Cursor::new(blocks);
     compare(
         &format!("fs/read_sequential/1MiB/of-{}MiB", blocks / 256),
-        200,
-        9,
+        10,
+        90,
         vec![
             (
                 "pread",
@@ -320,8 +278,8 @@ fn writes(folder: &Path, blocks: u64) {
     // Below the budget nothing is sealed before the sync, just as an unprotected write only reaches the page cache.
     compare(
         "fs/write_in_memory/1MiB",
-        100,
-        7,
+        10,
+        70,
         vec![
             (
                 "pwrite",
@@ -336,8 +294,8 @@ fn writes(folder: &Path, blocks: u64) {
     let cursor = Cursor::new(blocks);
     compare(
         "fs/write_sequential/1MiB",
-        100,
-        7,
+        10,
+        70,
         vec![
             (
                 "pwrite",
@@ -357,8 +315,8 @@ fn writes(folder: &Path, blocks: u64) {
     gcm.sync().unwrap();
     compare(
         "fs/commit/4KiB",
-        50,
         5,
+        50,
         vec![
             (
                 "pwrite+fdatasync",
@@ -438,8 +396,8 @@ fn counts(folder: &Path) {
     prepare(&large, Suite::Aegis128L, 256 * 256);
     compare(
         "fs/open",
-        200,
-        7,
+        20,
+        70,
         vec![
             (
                 "volume/1MiB",
