@@ -21,6 +21,9 @@ pub(crate) struct Options {
 /// Where figures and measurements are, from the root.
 const FOLDER: &str = "docs/benchmarks";
 
+/// Sizes of the files that are read, in MiB: one that every cache holds, and one that only the kernel's holds.
+const SIZES: &str = "256,2048";
+
 /// Measures, draws, and prints the tables.
 ///
 /// # Errors
@@ -28,6 +31,7 @@ const FOLDER: &str = "docs/benchmarks";
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let folder = project.path(FOLDER);
     let measurements = folder.join("fs.jsonl");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     if !options.draw {
         match fs::remove_file(&measurements) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -41,6 +45,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
                     .cargo(Workspace::FileSystem)
                     .args(arguments)
                     .arg("--locked")
+                    .env("TWINE_BENCH_MIB", SIZES)
                     .env("TWINE_RESULTS", &measurements),
             )?;
         }

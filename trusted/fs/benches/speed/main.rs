@@ -1,12 +1,9 @@
 //! How fast is a protected file? Each group answers one question, with all variants interleaved in one run: compare ratios.
 //!
-//! ```text
-//! RUSTFLAGS="-Ctarget-cpu=x86-64-v3 -Ctarget-feature=+aes,+pclmulqdq,+sha" cargo bench -p twine-fs
-//! ```
-//!
-//! The flags are those of the enclave image: without them the ciphers run without AES instructions. Files are in the page
-//! cache. `TWINE_BENCH_MIB` sets the sizes of the file that is read (`256,2048`; without it only 256), `TWINE_BENCH_DIR` where
-//! it lies (the temporary folder), `TWINE_BENCH_ONLY` which groups run (`reads`, `writes`, `counts`).
+//! `cargo bench` in this crate's folder, whose configuration switches the image's processor features on. Files are in the
+//! page cache. `TWINE_BENCH_MIB` sets the sizes of the file that is read (`256,2048`; without it only 256),
+//! `TWINE_BENCH_DIR` where it lies (the temporary folder), `TWINE_BENCH_ONLY` which groups run (`reads`, `writes`,
+//! `counts`), `TWINE_RESULTS` the file that every result is appended to as a line of JSON.
 
 #![expect(
     unsafe_code,
@@ -33,7 +30,7 @@ use std::{
 };
 
 use measure::compare;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use twine_fs::{
     Budget, FileStore, HostPlatform, Options, Range, Result, Store, Suite, Volume, VolumeKey,
     store::testing::{Event, RecordingStore},
@@ -41,7 +38,8 @@ use twine_fs::{
 
 const BLOCK: usize = 4096;
 
-/// A file store that reads from a map, as an enclave does from the host's.
+/// A file store that reads from a map, as an enclave does from the host's. The pages are there from the start: what the
+/// first look at each costs is the kernel's affair, and a mount's, not a read's.
 struct MappedStore {
     file: FileStore,
     map: Mmap,
@@ -52,7 +50,7 @@ impl MappedStore {
         let file = File::open(path).unwrap();
         // SAFETY: a map of a file may change under the reader. This process alone has the file, and writes through
         // `FileStore` replace whole blocks that no read is looking at.
-        let map = unsafe { Mmap::map(&file) }.unwrap();
+        let map = unsafe { MmapOptions::new().populate().map(&file) }.unwrap();
         Self {
             file: FileStore::open(path).unwrap(),
             map,
@@ -166,8 +164,10 @@ fn reads(folder: &Path, blocks: u64) {
     for at in (0..blocks).step_by(256) {
         file.write_all_at(&chunk, at * BLOCK as u64).unwrap();
     }
+    // Or writing it back would be measured as well.
+    file.sync_all().unwrap();
     // SAFETY: nobody changes the file while it is mapped.
-    let map = unsafe { Mmap::map(&file) }.unwrap();
+    let map = unsafe { MmapOptions::new().populate().map(&file) }.unwrap();
     let paths = [Suite::Aegis128L, Suite::Aes256Gcm]
         .map(|suite| folder.join(format!("suite-{}", suite.number())));
     let large = prepare(&paths[0], Suite::Aegis128L, blocks);

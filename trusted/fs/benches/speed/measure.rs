@@ -36,7 +36,7 @@ pub(crate) fn compare(group: &str, operations: u32, rounds: usize, mut variants:
             .collect();
         let ratio = median(&pairs);
         let [shown, shown_best] = [middle, best].map(|ns| Duration::from_secs_f64(ns / 1e9));
-        println!("{group}/{name:<28} {shown:>10.1?} (best {shown_best:.1?})  {ratio:.2}x");
+        println!("{group}/{name:<28} {shown:>10.2?} (best {shown_best:.2?})  {ratio:.2}x");
         let values = [("median_ns", middle), ("best_ns", best), ("ratio", ratio)];
         results::append(group, name, &values);
     }
