@@ -74,8 +74,8 @@ fn once(guest: &Guest, target: Target) -> Result<PathBuf, Error> {
     let folder = product.with_extension(format!("{}-{serial}", process::id()));
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let partial = folder.join(format!("{}.wasm", guest.name));
-    let output = command(guest, target, &partial)?;
-    run(guest, output)?;
+    let what = format!("compiling the guest {}", guest.name);
+    run(&what, command(guest, target, &partial)?)?;
     if let Target::Wasi = target {
         let module = fs::read(&partial).map_err(Error::io(&partial))?;
         fs::write(&partial, without_debug(&module)).map_err(Error::io(&partial))?;
@@ -134,7 +134,7 @@ fn command(guest: &Guest, target: Target, out: &Path) -> Result<Command, Error> 
 }
 
 /// One of the compilers in the Zig toolchain, with its caches in the target folder.
-fn zig(compiler: &str, flags: &[&str]) -> Result<Command, Error> {
+pub(crate) fn zig(compiler: &str, flags: &[&str]) -> Result<Command, Error> {
     let cache = crate::target().join("guests/zig-cache");
     let mut command = Command::new(ZIGLANG.install()?.join("ziglang/zig"));
     command
@@ -146,7 +146,7 @@ fn zig(compiler: &str, flags: &[&str]) -> Result<Command, Error> {
 }
 
 /// The machine's own compiler if it has one, else the Zig toolchain's.
-fn native_c(own: &str, fallback: &str, flags: &[&str]) -> Result<Command, Error> {
+pub(crate) fn native_c(own: &str, fallback: &str, flags: &[&str]) -> Result<Command, Error> {
     if Command::new(own).arg("--version").output().is_err() {
         return zig(fallback, flags);
     }
@@ -160,9 +160,9 @@ fn with_flags(compiler: &str, flags: &[&str]) -> Command {
     command
 }
 
-/// Runs a compiler.
-fn run(guest: &Guest, mut command: Command) -> Result<(), Error> {
+/// Runs a compiler; `what` it does is told if it fails.
+pub(crate) fn run(what: &str, mut command: Command) -> Result<(), Error> {
     let program = PathBuf::from(command.get_program());
     let output = command.output().map_err(Error::io(&program))?;
-    Error::check(&format!("compiling the guest {}", guest.name), output).map(drop)
+    Error::check(what, output).map(drop)
 }

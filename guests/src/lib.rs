@@ -5,6 +5,7 @@
 //!   rust/ ─────────► rustc (Debian) ──────┼──► target/guests/<name>-<hash>.wasm
 //!   wat/ ─────────────────────────────────┘         (and the same source as a native program, to compare with)
 //!   packages on PyPI ─► third_party ──► modules nobody here has compiled
+//!   SQLite's sources, from crates.io and Debian ─► sqlite ──► its shell and its speed test
 //! ```
 //!
 //! A guest's name is its file's, and says what it does; [`foreach_guest`] makes a guest without a test an error.
@@ -16,6 +17,8 @@ mod build;
 mod error;
 pub mod oracle;
 mod sections;
+mod sources;
+pub mod sqlite;
 pub mod third_party;
 mod tools;
 

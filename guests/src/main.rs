@@ -1,23 +1,30 @@
 //! `cargo run -p twine-guests -- NAME…` prints the modules of the named guests, building them first; without a name,
-//! of all guests.
+//! of all that are written here. SQLite's programs are `sqlite_shell` and `sqlite_speedtest1`.
 
 use std::env;
+use std::path::PathBuf;
 
+use twine_guests::sqlite::Program;
 use twine_guests::{ALL, Error, Guest};
 
 #[expect(clippy::print_stdout, reason = "printing is what this program is for")]
 fn main() -> Result<(), Error> {
-    let names: Vec<String> = env::args().skip(1).collect();
-    let guests = if names.is_empty() {
-        ALL.to_vec()
+    let given: Vec<String> = env::args().skip(1).collect();
+    let all = ALL.iter().map(|guest| guest.name.to_owned());
+    let names = if given.is_empty() {
+        all.collect()
     } else {
-        names
-            .iter()
-            .map(|name| Guest::named(name))
-            .collect::<Result<_, _>>()?
+        given
     };
-    for guest in guests {
-        println!("{}", guest.module()?.display());
+    for name in names {
+        println!("{}", module(&name)?.display());
     }
     Ok(())
+}
+
+fn module(name: &str) -> Result<PathBuf, Error> {
+    match Program::ALL.iter().find(|program| program.name() == name) {
+        Some(program) => program.module(),
+        None => Guest::named(name)?.module(),
+    }
 }

@@ -168,7 +168,10 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> String {
 }
 
 /// Calls `fill` with a temporary folder and renames it to `folder`, unless `folder` is there already.
-fn fetch_once(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn fetch_once(
+    folder: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -191,12 +194,14 @@ fn fetch_once(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), Error>) -> R
 }
 
 /// The folder that holds all tools.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     crate::target().join("tools")
 }
 
 /// Explains a Python without pip, or none at all.
-fn python(output: io::Result<std::process::Output>) -> Result<std::process::Output, Error> {
+pub(crate) fn python(
+    output: io::Result<std::process::Output>,
+) -> Result<std::process::Output, Error> {
     let missing = Error::MissingTool {
         tool: "Python's pip",
         remedy: "on Debian or Ubuntu, `sudo apt-get install python3-pip`",
@@ -211,7 +216,7 @@ fn python(output: io::Result<std::process::Output>) -> Result<std::process::Outp
 }
 
 /// Explains a system without APT.
-fn apt(output: io::Result<std::process::Output>) -> Result<std::process::Output, Error> {
+pub(crate) fn apt(output: io::Result<std::process::Output>) -> Result<std::process::Output, Error> {
     match output {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::MissingTool {
             tool: "APT",

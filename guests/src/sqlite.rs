@@ -1,0 +1,220 @@
+//! SQLite: its shell and its speed test, as WASI modules and, from the same sources with the same flags, as programs of
+//! this machine to compare with.
+//!
+//! ```text
+//!   sqlite3-src (crates.io): sqlite3.c, shell.c ──┐
+//!   sqlite3 (Debian's sources): speedtest1.c ─────┼──► target/tools/sqlite_shell-…, sqlite_speedtest1-…
+//!   guests/sqlite/volume_vfs.c ───────────────────┘
+//! ```
+//!
+//! `docs/sqlite.md` tells what the flags are for.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Error;
+use crate::build::{native_c, run, zig};
+use crate::sections::without_debug;
+use crate::sources::{Crate, DebianSource};
+use crate::tools::{ZIGLANG, fetch_once, short_hash, tools};
+
+/// The version of SQLite.
+pub const VERSION: &str = "3.49.1";
+
+/// A program around SQLite.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Program {
+    /// The command-line shell, `sqlite3`.
+    Shell,
+    /// The speed test that SQLite's authors watch their own work with.
+    Speedtest1,
+}
+
+/// What a program is compiled for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Target {
+    Wasi,
+    Native,
+}
+
+/// Library and shell.
+const AMALGAMATION: Crate = Crate {
+    folder: "sqlite3-src-0.7.1",
+    manifest: include_str!("../requirements/sqlite3-src.toml"),
+    lock: include_str!("../requirements/sqlite3-src.lock"),
+};
+
+/// The speed test uses nothing but the library's public interface, so it may be of another version.
+const SPEEDTEST1: DebianSource = DebianSource {
+    name: "sqlite3",
+    archive: "sqlite3_3.40.1.orig.tar.xz",
+    sha256: "aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655",
+    member: "sqlite3-3.40.1/test/speedtest1.c",
+};
+
+/// The VFS for protected volumes.
+const VOLUME_VFS: &str = include_str!("../sqlite/volume_vfs.c");
+
+/// Flags for every file and both targets.
+const FLAGS: [&str; 17] = [
+    "-std=gnu17",
+    "-O3",
+    "-w",
+    "-DNDEBUG",
+    // Contraction to fused multiply-add would make the two targets round differently.
+    "-ffp-contract=off",
+    "-DSQLITE_THREADSAFE=0",
+    "-DSQLITE_DEFAULT_MEMSTATUS=0",
+    "-DSQLITE_DQS=0",
+    "-DSQLITE_MAX_MMAP_SIZE=0",
+    "-DSQLITE_OMIT_LOAD_EXTENSION",
+    "-DSQLITE_NOHAVE_SYSTEM",
+    "-DSQLITE_ENABLE_BATCH_ATOMIC_WRITE",
+    "-DSQLITE_ENABLE_DBPAGE_VTAB",
+    "-DSQLITE_ENABLE_DBSTAT_VTAB",
+    "-DSQLITE_ENABLE_FTS5",
+    "-DSQLITE_ENABLE_MATH_FUNCTIONS",
+    "-DSQLITE_ENABLE_RTREE",
+];
+
+/// Flags for WASI: what its C library only emulates has to be asked for.
+const WASI_FLAGS: [&str; 8] = [
+    "-target",
+    "wasm32-wasi",
+    "-DSQLITE_WASI",
+    // SQLite's choice for WASI makes a directory for each lock.
+    "-DSQLITE_DEFAULT_UNIX_VFS=\"unix\"",
+    "-D_WASI_EMULATED_GETPID",
+    "-D_WASI_EMULATED_PROCESS_CLOCKS",
+    "-D_WASI_EMULATED_SIGNAL",
+    "-Wl,-z,stack-size=1048576",
+];
+
+/// Libraries for WASI.
+const WASI_LIBRARIES: [&str; 3] = [
+    "-lwasi-emulated-getpid",
+    "-lwasi-emulated-process-clocks",
+    "-lwasi-emulated-signal",
+];
+
+impl Program {
+    /// Every program.
+    pub const ALL: [Self; 2] = [Self::Shell, Self::Speedtest1];
+
+    /// The name it goes by among the guests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "sqlite_shell",
+            Self::Speedtest1 => "sqlite_speedtest1",
+        }
+    }
+
+    /// Builds the program as a WASI module, unless that has been done, and returns the file.
+    ///
+    /// # Errors
+    /// [`Error::MissingTool`] if a compiler, or a tool that fetches the sources, is missing; others if one fails.
+    pub fn module(self) -> Result<PathBuf, Error> {
+        self.build(Target::Wasi)
+    }
+
+    /// Builds the program for this machine, unless that has been done, and returns the file.
+    ///
+    /// # Errors
+    /// As for [`Program::module`].
+    pub fn native(self) -> Result<PathBuf, Error> {
+        self.build(Target::Native)
+    }
+
+    fn build(self, target: Target) -> Result<PathBuf, Error> {
+        let folder = target.folder(self.name());
+        fetch_once(&folder, |folder| {
+            fs::create_dir_all(folder).map_err(Error::io(folder))?;
+            let library = library(target)?;
+            let headers = AMALGAMATION.unpack()?.join("source");
+            let partial = folder.join(target.file_of(self.name()));
+            let mut command = target.compiler()?;
+            command.arg("-I").arg(&headers).arg(self.source()?);
+            command.arg(library).arg("-o").arg(&partial);
+            target.link(&mut command);
+            run(&format!("compiling {}", self.name()), command)?;
+            if target == Target::Wasi {
+                let module = fs::read(&partial).map_err(Error::io(&partial))?;
+                fs::write(&partial, without_debug(&module)).map_err(Error::io(&partial))?;
+            }
+            Ok(())
+        })?;
+        Ok(folder.join(target.file_of(self.name())))
+    }
+
+    fn source(self) -> Result<PathBuf, Error> {
+        match self {
+            Self::Shell => Ok(AMALGAMATION.unpack()?.join("source/shell.c")),
+            Self::Speedtest1 => SPEEDTEST1.file(),
+        }
+    }
+}
+
+/// The library and the VFS, as an object file: most of the work, and the same for every program.
+fn library(target: Target) -> Result<PathBuf, Error> {
+    let folder = target.folder("sqlite_library");
+    fetch_once(&folder, |folder| {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let source = AMALGAMATION.unpack()?.join("source");
+        // One unit: the compiler sees through the border between the two.
+        let unit = folder.join("library.c");
+        let text = format!("#include \"sqlite3.c\"\n{VOLUME_VFS}");
+        fs::write(&unit, text).map_err(Error::io(&unit))?;
+        let mut command = target.compiler()?;
+        command.arg("-DSQLITE_EXTRA_INIT=register_volume_vfs");
+        command.arg("-I").arg(source).arg("-c").arg(&unit);
+        command.arg("-o").arg(folder.join("library.o"));
+        run("compiling SQLite", command)
+    })?;
+    Ok(folder.join("library.o"))
+}
+
+impl Target {
+    /// Where something built for it belongs: named by everything that goes in.
+    fn folder(self, what: &str) -> PathBuf {
+        let pins = [
+            AMALGAMATION.lock,
+            SPEEDTEST1.sha256,
+            VOLUME_VFS,
+            ZIGLANG.pin,
+        ];
+        let flags = [FLAGS.concat(), WASI_FLAGS.concat()].concat();
+        let hash = short_hash(&[pins.concat().as_bytes(), flags.as_bytes()]);
+        let suffix = match self {
+            Self::Wasi => "wasi",
+            Self::Native => "native",
+        };
+        tools().join(format!("{what}-{suffix}-{hash}"))
+    }
+
+    fn file_of(self, program: &str) -> String {
+        match self {
+            Self::Wasi => format!("{program}.wasm"),
+            Self::Native => program.to_owned(),
+        }
+    }
+
+    fn compiler(self) -> Result<Command, Error> {
+        match self {
+            Self::Wasi => {
+                let mut command = zig("cc", &FLAGS)?;
+                command.args(WASI_FLAGS);
+                Ok(command)
+            }
+            Self::Native => native_c("cc", "cc", &FLAGS),
+        }
+    }
+
+    fn link(self, command: &mut Command) {
+        match self {
+            Self::Wasi => command.args(WASI_LIBRARIES),
+            Self::Native => command.arg("-lm"),
+        };
+    }
+}
