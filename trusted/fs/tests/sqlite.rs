@@ -13,62 +13,20 @@
     reason = "tests"
 )]
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/results.rs"]
 mod results;
 mod support;
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
+use counting::CountingStore;
 use support::{assert_clean, create};
-use twine_fs::{Error, MemoryStore, Options, Range, Store, Volume};
+use twine_fs::{Error, Options, Volume};
 
 const BLOCK: usize = 4096;
 const ROOT: u64 = Volume::ROOT;
-
-/// Counts what reaches the host.
-#[derive(Debug, Default)]
-struct CountingStore {
-    memory: MemoryStore,
-    blocks: AtomicU64,
-    flushes: AtomicU64,
-}
-
-impl CountingStore {
-    fn counts(&self) -> [u64; 2] {
-        [&self.blocks, &self.flushes].map(|count| count.load(Ordering::Relaxed))
-    }
-}
-
-impl Store for CountingStore {
-    fn read(&self, first: u64, into: &mut [u8]) -> Result<(), Error> {
-        self.memory.read(first, into)
-    }
-
-    fn write(&self, ranges: &[Range<'_>]) -> Result<(), Error> {
-        let blocks: usize = ranges.iter().map(|(_, data)| data.len() / BLOCK).sum();
-        self.blocks.fetch_add(blocks as u64, Ordering::Relaxed);
-        self.memory.write(ranges)
-    }
-
-    fn flush(&self) -> Result<(), Error> {
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-        self.memory.flush()
-    }
-
-    fn size(&self) -> Result<u64, Error> {
-        self.memory.size()
-    }
-
-    fn resize(&self, blocks: u64) -> Result<(), Error> {
-        self.memory.resize(blocks)
-    }
-}
 
 /// What SQLite did; numbers are bytes. `sqlite/record.py` describes the encoding.
 #[derive(Debug)]
@@ -187,7 +145,10 @@ fn replay(mode: &str) -> Cost {
     volume.sync().unwrap();
     assert_clean(&mut volume);
     Cost {
-        volume: [0, 1].map(|at| (after[at] - before[at]) as f64 / transactions),
+        volume: [
+            (after.written - before.written) as f64 / transactions,
+            (after.flushes - before.flushes) as f64 / transactions,
+        ],
         asked: asked.map(|count| count / transactions),
     }
 }
