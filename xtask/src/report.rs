@@ -1,6 +1,6 @@
-//! `report`: measures the protected file system and draws the figures of `docs/benchmarks.md`.
+//! `report`: measures the protected file system and writes figures and tables for `docs/benchmarks.md`.
 //!
-//! The measurements are kept beside the figures, so that whoever doubts a bar finds its number.
+//! The measurements are kept beside them, so that whoever doubts a bar finds its number.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -24,7 +24,7 @@ const FOLDER: &str = "docs/benchmarks";
 /// Sizes of the files that are read, in MiB: one that every cache holds, and one that only the kernel's holds.
 const SIZES: &str = "256,2048";
 
-/// Measures, draws, and prints the tables.
+/// Measures, and writes figures and tables.
 ///
 /// # Errors
 /// If a benchmark fails, or the figures cannot be written.

@@ -1,36 +1,41 @@
-//! `twine-plots`: draws the figures of `docs/benchmarks.md` and prints its tables.
+//! `twine-plots`: the figures and tables of `docs/benchmarks`, from recorded measurements.
 //!
 //! ```text
-//! measurements.jsonl ──► results ──┬──► figure ──► *.svg
-//!                                  └──► tables on the terminal
+//! fs.jsonl ──► results ──┬──► figure ──► fs-time.svg, fs-sqlite.svg
+//!                        └──► tables ──► fs.md
 //! ```
 //!
 //! It measures nothing: benchmarks append lines to the file that `TWINE_RESULTS` names, `cargo xtask report` does both.
 
-#![expect(clippy::print_stdout, reason = "a program that prints tables")]
-
 mod figure;
 mod results;
 
+use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
 use figure::{Bar, Panel, Role};
 use results::Results;
 
-/// Draws the file system's figures and prints its tables.
+/// Draws the file system's figures and writes its tables.
 #[derive(Parser)]
 struct Options {
     /// What was measured: a line of JSON each.
     measurements: PathBuf,
-    /// Where the figures go.
+    /// Where figures and tables go.
     folder: PathBuf,
 }
 
 /// SQLite's journal modes, in the order of the table.
 const MODES: [&str; 5] = ["delete", "truncate", "persist", "wal", "memory"];
+
+/// What the tables begin with.
+const HEAD: &str = "# What the file system costs\n\n\
+    Written by `cargo xtask report` from the measurements in [fs.jsonl](fs.jsonl); \
+    [benchmarks.md](../benchmarks.md) says what they mean.\n\n";
 
 fn main() -> Result<()> {
     let options = Options::parse();
@@ -40,40 +45,41 @@ fn main() -> Result<()> {
         !groups.is_empty(),
         "no times were measured; run all benchmarks"
     );
+    let mut tables = HEAD.to_owned();
     let panels = groups
         .into_iter()
-        .map(|group| times(&results, group))
+        .map(|group| times(&results, group, &mut tables))
         .collect::<Result<Vec<_>>>()?;
     figure::draw(&options.folder.join("fs-time.svg"), &panels)?;
     let panels = [
-        counts(
-            &results,
-            "blocks",
-            "blocks written by one transaction of SQLite",
-        )?,
-        counts(&results, "flushes", "flushes of one transaction of SQLite")?,
-    ];
+        ("blocks", "blocks written by one transaction of SQLite"),
+        ("flushes", "flushes of one transaction of SQLite"),
+    ]
+    .map(|(what, title)| counts(&results, what, title, &mut tables));
+    let panels = panels.into_iter().collect::<Result<Vec<_>>>()?;
     figure::draw(&options.folder.join("fs-sqlite.svg"), &panels)?;
-    Ok(())
+    let path = options.folder.join("fs.md");
+    fs::write(&path, tables.trim_end().to_owned() + "\n")
+        .with_context(|| path.display().to_string())
 }
 
-/// The times of one group as multiples of its first variant; prints the table as well.
-fn times(results: &Results, group: &str) -> Result<Panel> {
-    println!("| `{group}` | median | best | ratio |\n|---|---|---|---|");
+/// The times of one group as multiples of its first variant; adds the table as well.
+fn times(results: &Results, group: &str, tables: &mut String) -> Result<Panel> {
+    writeln!(
+        tables,
+        "| `{group}` | median | best | ratio |\n|---|---|---|---|"
+    )?;
     let mut bars = Vec::new();
     for found in results.variants(group) {
         let variant = &found.variant;
         let [median, best, ratio] = ["median_ns", "best_ns", "ratio"].map(|name| found.value(name));
         let (median, best, ratio) = (median?, best?, ratio?);
-        println!(
-            "| `{variant}` | {} | {} | {ratio:.2} |",
-            time(median),
-            time(best)
-        );
+        let (median, best) = (time(median), time(best));
+        writeln!(tables, "| `{variant}` | {median} | {best} | {ratio:.2} |")?;
         bars.push(Bar {
             label: variant.clone(),
             value: ratio,
-            note: format!("{ratio:.2}x  ({})", time(median)),
+            note: format!("{ratio:.2}x  ({median})"),
             role: match variant {
                 _ if bars.is_empty() => Role::Baseline,
                 _ if variant.starts_with("volume") => Role::Subject,
@@ -81,7 +87,7 @@ fn times(results: &Results, group: &str) -> Result<Panel> {
             },
         });
     }
-    println!();
+    tables.push('\n');
     Ok(Panel {
         title: group.to_owned(),
         bars,
@@ -89,8 +95,11 @@ fn times(results: &Results, group: &str) -> Result<Panel> {
 }
 
 /// What SQLite asked for, and what reached the disk, in each journal mode.
-fn counts(results: &Results, what: &str, title: &str) -> Result<Panel> {
-    println!("| journal mode | {what} asked for | {what} |\n|---|---|---|");
+fn counts(results: &Results, what: &str, title: &str, tables: &mut String) -> Result<Panel> {
+    writeln!(
+        tables,
+        "| {title}, in journal mode | asked of a plain file | done by a volume |\n|---|---|---|"
+    )?;
     let mut bars = Vec::new();
     for mode in MODES {
         let of = |variant| {
@@ -100,7 +109,7 @@ fn counts(results: &Results, what: &str, title: &str) -> Result<Panel> {
         };
         let (asked, volume) = (of("asked")?, of("volume")?);
         let name = mode.to_uppercase();
-        println!("| {name} | {asked:.2} | {volume:.2} |");
+        writeln!(tables, "| {name} | {asked:.2} | {volume:.2} |")?;
         for (file, value, role) in [
             ("plain file", asked, Role::Baseline),
             ("volume", volume, Role::Subject),
@@ -113,7 +122,7 @@ fn counts(results: &Results, what: &str, title: &str) -> Result<Panel> {
             });
         }
     }
-    println!();
+    tables.push('\n');
     Ok(Panel {
         title: title.to_owned(),
         bars,
