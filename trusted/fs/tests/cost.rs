@@ -39,7 +39,9 @@ fn a_commit_of_one_page_is_one_flush_and_two_blocks() {
     for number in 0..500u32 {
         let before = store.counts();
         let place = u64::from(number * 7 % 1000) * BLOCK as u64;
-        volume.write(file, place, &[number as u8 | 1; BLOCK]).unwrap();
+        volume
+            .write(file, place, &[number as u8 | 1; BLOCK])
+            .unwrap();
         volume.sync_file(file).unwrap();
         let after = store.counts();
         let cost = (

@@ -62,6 +62,25 @@ pub(crate) fn victim_with(sizes: &[usize]) -> Victim {
     }
 }
 
+/// What becomes of an image in another place: a mount without the anchor, and commits of its own.
+pub(crate) fn fork(image: &[u8]) -> Vec<u8> {
+    let store = Arc::new(MemoryStore::from_image(image));
+    let mut volume = open(Arc::clone(&store), Options::default()).unwrap();
+    let file = volume.create_file(ROOT, b"elsewhere").unwrap();
+    for round in 0..4u8 {
+        let bytes = vec![round + 50; 150_000];
+        volume
+            .write(file, u64::from(round) * 150_000, &bytes)
+            .unwrap();
+        volume.sync().unwrap();
+    }
+    store.image()
+}
+
+pub(crate) fn block_of(image: &[u8], block: usize) -> &[u8] {
+    &image[block * BLOCK..][..BLOCK]
+}
+
 pub(crate) fn read_all(volume: &mut Volume) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     let mut found = BTreeMap::new();
     for entry in volume.read_directory(ROOT, 0, usize::MAX)? {
@@ -116,9 +135,23 @@ impl Victim {
         }
     }
 
-    /// Reports how many images were judged.
+    /// Replaces blocks of the newest image. The change must be noticed; `false` if it changed nothing.
+    pub(crate) fn notices(&self, changes: &[(usize, &[u8])], what: impl Fn() -> String) -> bool {
+        let mut image = self.newest().to_vec();
+        for (block, bytes) in changes {
+            image[block * BLOCK..][..BLOCK].copy_from_slice(bytes);
+        }
+        let is_other = image != self.newest();
+        if is_other {
+            let verdict = self.judge(&image, &what);
+            assert_ne!(verdict, Verdict::Harmless, "{} went unnoticed", what());
+        }
+        is_other
+    }
+
+    /// Reports how many images were judged since the last report.
     pub(crate) fn proved(&self) {
-        proved(self.judged.get(), "changed images");
+        proved(self.judged.take(), "changed images");
     }
 
     /// Blocks that the newest state depends on: those whose destruction is noticed.
