@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, Workspace};
-use crate::{command, demo, deny, fuzz, image, setup, tcb, test, tidy};
+use crate::{command, demo, deny, fuzz, image, reader, setup, tcb, test, tidy};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Project, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "setup",
         claim: "the machine has what Cargo does not bring",
@@ -52,6 +52,11 @@ const STEPS: [Step; 11] = [
         name: "test",
         claim: "every test passes, with the image in the emulator",
         run: |project, _| test::all(project, &[]),
+    },
+    Step {
+        name: "reader",
+        claim: "a reader written from the format's text alone reads the golden volumes",
+        run: |project, _| reader::run(project),
     },
     Step {
         name: "docs",
@@ -162,6 +167,7 @@ fn docs(project: &Project) -> Result<()> {
             Workspace::Enclave,
             &["--release", "--package", "twine-enclave"],
         ),
+        (Workspace::FileSystem, &[]),
     ] {
         command::run(
             project

@@ -6,6 +6,7 @@
 //!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
 //!   tcb                       what has to be trusted, counted
 //!   torture, miri             what takes too long, or too much, for every change
+//!   reader                    the file system's format, read by a stranger
 //!   report                    figures of docs/benchmarks.md
 //! ```
 //!
@@ -31,6 +32,7 @@ mod fuzz;
 mod image;
 mod miri;
 mod project;
+mod reader;
 mod report;
 mod setup;
 mod tcb;
@@ -68,6 +70,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Repeat the proofs of the file system with other seeds.
     Torture(torture::Options),
+    /// Have the golden volumes read by an independent program.
+    Reader,
     /// Measure the file system and draw the figures of docs/benchmarks.md.
     Report(report::Options),
     /// Run unit tests of the file system in Miri, which needs a nightly toolchain.
@@ -98,6 +102,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Deny(options) => deny::run(&project, &options),
         Chore::Fuzz(options) => fuzz::run(&project, &options),
         Chore::Torture(options) => torture::run(&project, &options),
+        Chore::Reader => reader::run(&project),
         Chore::Report(options) => report::run(&project, &options),
         Chore::Miri => miri::run(&project),
         Chore::Ci(options) => ci::run(&project, &options),

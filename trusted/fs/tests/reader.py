@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An independent reader of Twine volumes, written from docs/format.md alone.
 
-    pip install pyaegis cryptography
+    pip install -r reader.txt
     reader.py list VOLUME KEY_HEX
     reader.py extract VOLUME KEY_HEX DIRECTORY
     reader.py selftest            (reads the golden volumes next to this file)

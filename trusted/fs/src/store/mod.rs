@@ -1,7 +1,7 @@
 //! The untrusted disk, as a seam: five methods, and nothing they say is believed.
 //!
 //! Implementations are equals: [`MemoryStore`] and [`FileStore`] here, test stores that fail and record in
-//! [`testing`](self::testing), the enclave's exchange with its host elsewhere.
+//! [`testing`], the enclave's exchange with its host elsewhere.
 
 #[cfg(feature = "std")]
 mod file;
