@@ -1,17 +1,20 @@
 //! The descriptor table: what a number that the guest names stands for.
 //!
 //! ```text
-//!   number ──► Entry ──► Resource   what it is: a stream (later also a file, a directory)
-//!                   └──► Rights     what may be done with it, and what may be done with what is opened through it
+//!   number ──► Entry ──► Resource   what it is: a stream, a file, a directory
+//!                   ├──► Rights     what may be done with it, and what may be done with what is opened through it
+//!                   └──► flags      how it is done
 //! ```
 //!
-//! The lowest free number is given out first, as POSIX has it. The table knows nothing of any WASI's types: rights are
-//! bits that only the calls interpret.
+//! The lowest free number is given out first, as POSIX has it. The table knows nothing of any WASI's types: rights and
+//! flags are bits that only the calls interpret. What leaves the table is returned: a file has to be released by whoever
+//! closes it.
 
 use alloc::vec::Vec;
 
 use twine_abi::exchange::launch_flag;
 
+use crate::files::File;
 use crate::platform::Sink;
 
 /// What is open.
@@ -28,8 +31,8 @@ pub(crate) struct Entry {
     pub(crate) resource: Resource,
     /// What may be done with it.
     pub(crate) rights: Rights,
-    /// Whether an operation that would have to wait fails instead.
-    pub(crate) blocking: Blocking,
+    /// Bits that say how.
+    pub(crate) flags: u16,
 }
 
 /// What a descriptor stands for.
@@ -37,6 +40,49 @@ pub(crate) struct Entry {
 pub(crate) enum Resource {
     /// A standard stream.
     Stream(Stream),
+    /// A file.
+    File(OpenFile),
+    /// A directory.
+    Directory(OpenDirectory),
+}
+
+impl Resource {
+    /// What has to be released when the descriptor is closed.
+    pub(crate) const fn file(self) -> Option<File> {
+        match self {
+            Self::Stream(_) => None,
+            Self::File(OpenFile { file, .. }) | Self::Directory(OpenDirectory { file, .. }) => {
+                Some(file)
+            }
+        }
+    }
+}
+
+/// An open file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct OpenFile {
+    /// The file.
+    pub(crate) file: File,
+    /// Where the next read or write begins.
+    pub(crate) position: u64,
+}
+
+/// An open directory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct OpenDirectory {
+    /// The directory.
+    pub(crate) file: File,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+}
+
+/// Where an open directory comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// It is a mount, open from the start.
+    Mount,
+    /// The guest opened it.
+    Guest,
 }
 
 /// A standard stream.
@@ -86,15 +132,6 @@ pub(crate) struct Rights {
     pub(crate) inheriting: u64,
 }
 
-/// What happens if an operation would have to wait.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Blocking {
-    /// It waits.
-    Wait,
-    /// It fails.
-    Fail,
-}
-
 /// The number stands for nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct NotOpen;
@@ -127,10 +164,18 @@ impl Descriptors {
             table.open(Entry {
                 resource: Resource::Stream(Stream { end, device }),
                 rights: rights(end),
-                blocking: Blocking::Wait,
+                flags: 0,
             })?;
         }
         Ok(table)
+    }
+
+    /// Whether there is a number left.
+    pub(crate) fn has_room(&self) -> Result<(), TableFull> {
+        match self.entries.len() < self.limit || self.entries.contains(&None) {
+            true => Ok(()),
+            false => Err(TableFull),
+        }
     }
 
     /// Gives `entry` the lowest free number.
@@ -160,17 +205,39 @@ impl Descriptors {
         self.slot(number)?.as_mut().ok_or(NotOpen)
     }
 
-    /// Closes `number`.
-    pub(crate) fn close(&mut self, number: u32) -> Result<(), NotOpen> {
-        self.slot(number)?.take().map(|_| ()).ok_or(NotOpen)
+    /// Moves the position of an open file.
+    pub(crate) fn set_position(&mut self, number: u32, to: u64) -> Result<(), NotOpen> {
+        match &mut self.entry_mut(number)?.resource {
+            Resource::File(open) => {
+                open.position = to;
+                Ok(())
+            }
+            Resource::Stream(_) | Resource::Directory(_) => Err(NotOpen),
+        }
     }
 
-    /// Makes `to` stand for what `from` stands for, and closes `from`. Both have to be open.
-    pub(crate) fn renumber(&mut self, from: u32, to: u32) -> Result<(), NotOpen> {
+    /// Closes `number`, and returns what it stood for.
+    pub(crate) fn close(&mut self, number: u32) -> Result<Entry, NotOpen> {
+        self.slot(number)?.take().ok_or(NotOpen)
+    }
+
+    /// Closes everything, and returns the files.
+    pub(crate) fn close_all(&mut self) -> impl Iterator<Item = File> {
+        core::mem::take(&mut self.entries)
+            .into_iter()
+            .filter_map(|entry| entry?.resource.file())
+    }
+
+    /// Makes `to` stand for what `from` stands for, closes `from`, and returns what `to` stood for if that is gone. Both have
+    /// to be open.
+    pub(crate) fn renumber(&mut self, from: u32, to: u32) -> Result<Option<Entry>, NotOpen> {
+        self.entry(from)?;
         self.entry(to)?;
-        let entry = self.slot(from)?.take().ok_or(NotOpen)?;
-        *self.slot(to)? = Some(entry);
-        Ok(())
+        if from == to {
+            return Ok(None);
+        }
+        let entry = self.slot(from)?.take();
+        Ok(core::mem::replace(self.slot(to)?, entry))
     }
 
     fn slot(&mut self, number: u32) -> Result<&mut Option<Entry>, NotOpen> {
@@ -192,10 +259,13 @@ mod tests {
     fn the_lowest_free_number_is_given_out_until_the_limit() {
         let mut table = Descriptors::new(4, 0, |_| NO_RIGHTS).unwrap();
         let entry = *table.entry(1).unwrap();
+        assert_eq!(table.has_room(), Ok(()));
         assert_eq!(table.open(entry), Ok(3));
+        assert_eq!(table.has_room(), Err(TableFull));
         assert_eq!(table.open(entry), Err(TableFull));
-        assert_eq!(table.close(1), Ok(()));
+        assert_eq!(table.close(1), Ok(entry));
         assert_eq!(table.close(1), Err(NotOpen));
+        assert_eq!(table.has_room(), Ok(()));
         assert_eq!(table.open(entry), Ok(1));
         assert_eq!(table.open(entry), Err(TableFull));
     }
@@ -209,15 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn renumbering_moves_an_entry_onto_another() {
+    fn renumbering_moves_an_entry_onto_another_and_returns_that() {
         let mut table = Descriptors::new(3, 0, |_| NO_RIGHTS).unwrap();
-        let error = *table.entry(2).unwrap();
-        assert_eq!(table.renumber(2, 1), Ok(()));
+        let (output, error) = (*table.entry(1).unwrap(), *table.entry(2).unwrap());
+        assert_eq!(table.renumber(2, 1), Ok(Some(output)));
         assert_eq!(table.entry(1), Ok(&error));
         assert_eq!(table.entry(2), Err(NotOpen));
         assert_eq!(table.renumber(2, 1), Err(NotOpen));
         assert_eq!(table.renumber(1, 2), Err(NotOpen));
-        assert_eq!(table.renumber(1, 1), Ok(()));
+        assert_eq!(table.entry(1), Ok(&error));
+        assert_eq!(table.renumber(1, 1), Ok(None));
         assert_eq!(table.entry(1), Ok(&error));
         assert_eq!(table.renumber(u32::MAX, 1), Err(NotOpen));
     }

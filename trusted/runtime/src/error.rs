@@ -45,6 +45,8 @@ pub enum Error {
     OlderWasi,
     /// The module has no entry point that can be called.
     NoEntryPoint(&'static str),
+    /// Something cannot be mounted; what and why.
+    Mounts(String),
     /// The guest needs more than the document, or the enclave, allows it to have; what.
     Limit(String),
 }
@@ -64,7 +66,7 @@ impl Error {
             | Self::OlderWasi
             | Self::NoEntryPoint(_) => Kind::ModuleUnusable,
             Self::Arguments(_) => Kind::ArgumentsRefused,
-            Self::Limit(_) => Kind::LimitReached,
+            Self::Limit(_) | Self::Mounts(_) => Kind::LimitReached,
         }
     }
 }
@@ -103,6 +105,7 @@ impl fmt::Display for Error {
             ),
             Self::NoEntryPoint(reason) => write!(f, "the module cannot be run as a program: {reason}"),
             Self::Limit(what) => f.write_str(what),
+            Self::Mounts(reason) => write!(f, "cannot mount: {reason}"),
         }
     }
 }

@@ -10,6 +10,7 @@ use wasmtime::{Config, Engine, Extern, Func, Linker, Memory, MemoryType, Store, 
 
 use crate::clocks::Clocks;
 use crate::descriptors::Descriptors;
+use crate::files::Mounts;
 use crate::halt::Halt;
 use crate::identity;
 use crate::limiter::Limiter;
@@ -107,6 +108,7 @@ fn state(host: &[u8]) -> wasmtime::Result<State> {
         platform: Box::new(AnyHost(Input(host.to_vec()))),
         clocks: Clocks::default(),
         descriptors,
+        mounts: Mounts::default(),
         arguments: Vec::from([String::from("a"), String::new()]),
         environment: Vec::from([String::from("A=1")]),
         limiter: Limiter::new(&limits),

@@ -10,7 +10,8 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`platform`] | the one seam: six things that only the world outside can do |
+//! | [`platform`] | one seam: what only the world outside can do |
+//! | [`files`] | the other: file systems, where they are mounted, and the way along a path |
 //! | `identity` | whether document, module, arguments and environment are this enclave's |
 //! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
@@ -30,6 +31,7 @@ mod clocks;
 mod descriptors;
 mod engine;
 pub mod error;
+pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod halt;
@@ -47,7 +49,8 @@ mod streams;
 pub mod wasi;
 
 pub use error::Error;
+pub use files::{FileSystem, Mount};
 pub use identity::Identity;
 pub use outcome::Outcome;
 pub use platform::{Fault, Platform, Sink};
-pub use run::{Launched, Remains, Request, launch};
+pub use run::{Launched, Remains, Request, launch, launch_with};

@@ -28,6 +28,25 @@ pub const SUBSCRIPTIONS_MAX: u32 = 131_072;
 /// Most names in the message about missing imports. All of WASI has fewer.
 pub const MISSING_IMPORTS_MAX: usize = 64;
 
+/// Most mounts. Each takes a descriptor from the start; a system with more is better described otherwise.
+pub const MOUNTS_MAX: usize = 64;
+
+/// Longest path that a guest may pass, and longest that following links may make of it. Linux's `PATH_MAX`, which C
+/// libraries have compiled in.
+pub const PATH_LEN_BYTES_MAX: usize = 4096;
+
+/// Longest name in a directory. `NAME_MAX` of every common file system, and of the protected one.
+pub const NAME_LEN_BYTES_MAX: usize = 255;
+
+/// Most symbolic links that are followed on the way along one path. Linux has the same.
+pub const LINKS_MAX: usize = 40;
+
+/// Entries that are asked for at once while a directory is listed: a host call for each would take longer than the list.
+pub const DIRECTORY_ENTRIES_MAX: usize = 256;
+
+/// Longest file in a file system in memory; the protected one has the same limit.
+pub const FILE_LEN_BYTES_MAX: u64 = 1 << 40;
+
 /// Stack that the runtime keeps for itself on top of the guest's, for the calls the guest makes into it.
 const RUNTIME_STACK_LEN: u64 = 1 << 20;
 

@@ -1,4 +1,4 @@
-//! The world outside, as one small trait.
+//! The world outside, as one small trait. Files are not in it: they have their own ([`FileSystem`](crate::FileSystem)).
 //!
 //! In the enclave every method but one is a host call, so what comes back is a claim: whoever calls checks that counts
 //! and sets fit what was asked (`streams`) and that time does not run backwards
@@ -44,6 +44,10 @@ pub trait Platform {
 
     /// Fills `buffer` with bytes fit for keys. Never from the host; does not return without them.
     fn random(&mut self, buffer: &mut [u8]);
+
+    /// Tells whoever runs the guest, but not the guest, why files cannot be used: one sentence that names who is to blame.
+    /// Whoever implements nothing keeps it to itself.
+    fn report(&mut self, _trouble: &str) {}
 }
 
 /// An output stream.

@@ -18,8 +18,9 @@ use wasmtime::{
 };
 
 use crate::clocks::Clocks;
-use crate::descriptors::Descriptors;
+use crate::descriptors::{Descriptors, Entry, OpenDirectory, Origin, Resource};
 use crate::error::Error;
+use crate::files::{Mount, Mounts};
 use crate::halt::Halt;
 use crate::identity::{self, Identity, VerifiedModule};
 use crate::limiter::Limiter;
@@ -68,11 +69,22 @@ impl core::fmt::Debug for Remains {
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
 /// its end.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
+    launch_with(platform, identity, request, |_, _| Ok(Vec::new()))
+}
+
+/// As [`launch`], with the mounts that `mount` makes, once everything else has been checked. They are closed when this
+/// returns.
+pub fn launch_with(
+    platform: Box<dyn Platform>,
+    identity: &Identity,
+    request: Request,
+    mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
+) -> Launched {
     #[cfg(feature = "spectest")]
     if crate::spectest::Script::is_meant(&request.module) {
         return crate::spectest::launch(platform, identity, &request);
     }
-    prepare(platform, identity, request).map_or_else(
+    prepare(platform, identity, request, mount).map_or_else(
         |error| Launched {
             outcome: error.into(),
             remains: Remains::default(),
@@ -91,6 +103,7 @@ fn prepare(
     platform: Box<dyn Platform>,
     identity: &Identity,
     request: Request,
+    mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
 ) -> Result<Guest, Error> {
     let document = identity.verify(&request.document)?;
     let arguments = identity::arguments(&document.arguments, &request.arguments)?;
@@ -101,6 +114,7 @@ fn prepare(
         platform,
         clocks: Clocks::default(),
         descriptors: descriptors(&document, request.flags)?,
+        mounts: Mounts::default(),
         arguments,
         environment,
         limiter: Limiter::new(&document.limits),
@@ -109,7 +123,28 @@ fn prepare(
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limiter);
     let program = link(&mut store, &module)?;
+    // Last: what is mounted has to be closed again, and only a guest that runs comes to an end.
+    let state = store.data_mut();
+    let mounts = mount(&mut *state.platform, &document)?;
+    state.mounts = Mounts::new(mounts).map_err(Error::Mounts)?;
+    open_mounts(&mut state.descriptors, &state.mounts)?;
     Ok(Guest { store, program })
+}
+
+/// Opens the directories that the guest finds.
+fn open_mounts(descriptors: &mut Descriptors, mounts: &Mounts) -> Result<(), Error> {
+    for file in mounts.roots() {
+        let origin = Origin::Mount;
+        let entry = Entry {
+            resource: Resource::Directory(OpenDirectory { file, origin }),
+            rights: wasi::mount_rights(),
+            flags: 0,
+        };
+        descriptors.open(entry).map_err(|_| {
+            Error::Limit("fewer descriptors are allowed than there are streams and mounts".into())
+        })?;
+    }
+    Ok(())
 }
 
 // Takes the bytes by value: once the engine has its own copy, ours would only be in the guest's way.
@@ -185,6 +220,7 @@ impl Guest {
             },
             Err(outcome) => outcome,
         };
+        self.store.data_mut().close_files();
         Launched {
             outcome,
             remains: Remains(Some(self.store)),

@@ -8,6 +8,7 @@ use wasmtime::Memory;
 
 use crate::clocks::Clocks;
 use crate::descriptors::Descriptors;
+use crate::files::Mounts;
 use crate::limiter::Limiter;
 use crate::platform::Platform;
 
@@ -19,6 +20,8 @@ pub(crate) struct State {
     pub(crate) clocks: Clocks,
     /// What is open.
     pub(crate) descriptors: Descriptors,
+    /// What is mounted.
+    pub(crate) mounts: Mounts,
     /// The guest's arguments.
     pub(crate) arguments: Vec<String>,
     /// The guest's environment, `NAME=value`.
@@ -27,4 +30,23 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     /// The guest's memory, once a call has looked it up.
     pub(crate) memory: Option<Memory>,
+}
+
+impl State {
+    /// Tells the outside world what went wrong with files.
+    pub(crate) fn report_troubles(&mut self) {
+        for trouble in self.mounts.troubles() {
+            self.platform.report(&trouble);
+        }
+    }
+
+    /// Closes every descriptor and every file system, at the end of the run.
+    pub(crate) fn close_files(&mut self) {
+        for file in self.descriptors.close_all() {
+            self.mounts.release(file);
+        }
+        for trouble in self.mounts.close() {
+            self.platform.report(&trouble);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use twine_abi::exchange::HostErrno;
 use wasmtime::{Caller, Extern};
 
 use crate::descriptors::NotOpen;
+use crate::files;
 use crate::halt::{Halt, sort};
 use crate::platform::{Fault, Platform};
 use crate::state::State;
@@ -61,6 +62,37 @@ impl From<Fault> for Failure {
     }
 }
 
+impl From<files::Error> for Failure {
+    fn from(error: files::Error) -> Self {
+        use files::Error;
+        Self::Errno(match error {
+            Error::NotFound => Errno::Noent,
+            Error::Exists => Errno::Exist,
+            Error::NotADirectory => Errno::Notdir,
+            Error::IsADirectory => Errno::Isdir,
+            Error::NotEmpty => Errno::Notempty,
+            Error::NameTooLong => Errno::Nametoolong,
+            Error::NotUtf8 => Errno::Ilseq,
+            Error::Loop => Errno::Loop,
+            Error::Escapes => Errno::Notcapable,
+            Error::Invalid => Errno::Inval,
+            Error::Busy => Errno::Busy,
+            Error::NoSpace => Errno::Nospc,
+            Error::TooLarge => Errno::Fbig,
+            Error::TooManyLinks => Errno::Mlink,
+            Error::TooManyOpen => Errno::Nfile,
+            Error::ReadOnly => Errno::Rofs,
+            Error::Denied => Errno::Acces,
+            Error::NotPermitted => Errno::Perm,
+            Error::NotSupported => Errno::Notsup,
+            Error::CrossDevice => Errno::Xdev,
+            Error::NoMemory => Errno::Nomem,
+            Error::Io => Errno::Io,
+            Error::Fault(fault) => return fault.into(),
+        })
+    }
+}
+
 /// Runs `body` for a guest's call, and turns its result into what the engine passes on.
 pub(crate) fn serve(
     mut caller: Caller<'_, State>,
@@ -84,7 +116,13 @@ pub(crate) fn serve(
     };
     match body(&mut call) {
         Ok(()) => Ok(SUCCESS),
-        Err(Failure::Errno(errno)) => Ok(i32::from(errno as u16)),
+        Err(Failure::Errno(errno)) => {
+            if errno == Errno::Io {
+                // All that the guest learns is the number; somebody has to be told the reason.
+                call.state.report_troubles();
+            }
+            Ok(i32::from(errno as u16))
+        }
         Err(Failure::Halt(halt)) => Err(wasmtime::Error::new(halt)),
     }
 }

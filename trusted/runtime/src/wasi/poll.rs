@@ -13,15 +13,15 @@ use alloc::vec::Vec;
 use twine_abi::exchange::{WAIT_FOREVER, interest};
 use wasmtime::Linker;
 
-use crate::descriptors::{End, Resource};
+use crate::descriptors::{End, OpenFile, Resource};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::platform::Sink;
 use crate::state::State;
 use crate::streams;
 use crate::wasi::call::{Call, Failure, Result, define};
 use crate::wasi::clock::ClockId;
-use crate::wasi::fd::entry_with;
 use crate::wasi::memory::{GuestRange, offset};
+use crate::wasi::rights::need;
 use crate::wasi::types::{Errno, poll, right};
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -108,6 +108,8 @@ enum Target {
     Deadline(ClockId, u64),
     /// When one of these is ready.
     Interest(u64),
+    /// At once: it is a file. So many bytes can be moved.
+    Now(u64),
 }
 
 enum Look {
@@ -156,28 +158,33 @@ impl Subscription {
     const fn interest(&self) -> u64 {
         match self.target {
             Ok(Target::Interest(interest)) => interest,
-            Ok(Target::Deadline(..)) | Err(_) => 0,
+            Ok(Target::Deadline(..) | Target::Now(_)) | Err(_) => 0,
         }
     }
 
     /// Looks whether it has happened, if the platform says that `ready` is ready.
     fn look(&self, call: &mut Call<'_>, ready: u64) -> Result<Look> {
         let within = match self.target {
-            Err(errno) => return Ok(self.event(Some(errno))),
-            Ok(Target::Interest(interest)) if ready & interest != 0 => 0,
+            Err(errno) => return Ok(self.event(Some(errno), 0)),
+            Ok(Target::Now(bytes)) => return Ok(self.event(None, bytes)),
+            // The host says that a stream is ready, not how much of it.
+            Ok(Target::Interest(interest)) if ready & interest != 0 => {
+                return Ok(self.event(None, 1));
+            }
             Ok(Target::Interest(_)) => WAIT_FOREVER,
             Ok(Target::Deadline(clock, deadline)) => deadline.saturating_sub(clock.now(call)?),
         };
         Ok(match within {
-            0 => self.event(None),
+            0 => self.event(None, 0),
             within => Look::Nothing { within },
         })
     }
 
-    const fn event(&self, errno: Option<Errno>) -> Look {
+    const fn event(&self, errno: Option<Errno>, bytes: u64) -> Look {
         Look::Event(Event {
             userdata: self.userdata,
             errno,
+            bytes,
             kind: self.kind,
         })
     }
@@ -193,16 +200,35 @@ fn deadline(call: &mut Call<'_>, clock: u32, time: u64, flags: u16) -> Result<Ta
     Ok(Target::Deadline(clock, deadline))
 }
 
-fn readiness(call: &Call<'_>, fd: u32, direction: u64) -> Result<Target> {
-    let Resource::Stream(stream) = call.state.descriptors.entry(fd)?.resource;
+fn readiness(call: &mut Call<'_>, fd: u32, direction: u64) -> Result<Target> {
+    let entry = *call.state.descriptors.entry(fd)?;
+    let needed = right::POLL_FD_READWRITE | direction;
+    let stream = match entry.resource {
+        Resource::Stream(stream) => stream,
+        Resource::File(open) => {
+            need(&entry, needed)?;
+            return file_readiness(call, open, direction);
+        }
+        Resource::Directory(_) => return Err(Errno::Badf.into()),
+    };
     let interest = match (stream.end, direction) {
         (End::Input, right::FD_READ) => interest::INPUT,
         (End::Output(Sink::Output), right::FD_WRITE) => interest::OUTPUT,
         (End::Output(Sink::Error), right::FD_WRITE) => interest::ERROR,
         _ => return Err(Errno::Badf.into()),
     };
-    entry_with(call, fd, right::POLL_FD_READWRITE | direction)?;
+    need(&entry, needed)?;
     Ok(Target::Interest(interest))
+}
+
+/// A file never lets anybody wait.
+fn file_readiness(call: &mut Call<'_>, open: OpenFile, direction: u64) -> Result<Target> {
+    if direction == right::FD_WRITE {
+        return Ok(Target::Now(1));
+    }
+    let files = call.state.mounts.files(open.file.mount)?;
+    let size = files.status(open.file.node)?.size;
+    Ok(Target::Now(size.saturating_sub(open.position)))
 }
 
 /// Something that happened.
@@ -210,6 +236,7 @@ fn readiness(call: &Call<'_>, fd: u32, direction: u64) -> Result<Target> {
 struct Event {
     userdata: u64,
     errno: Option<Errno>,
+    bytes: u64,
     kind: u8,
 }
 
@@ -224,12 +251,10 @@ impl Event {
     /// ```
     fn to_bytes(self) -> [u8; poll::EVENT_LEN] {
         let errno = self.errno.map_or(0, |errno| errno as u16);
-        // The host says that a stream is ready, not how much of it.
-        let bytes = u64::from(self.errno.is_none() && self.kind != poll::CLOCK);
         let words = [
             self.userdata,
             u64::from(errno) | u64::from(self.kind) << 16,
-            bytes,
+            self.bytes,
             0,
         ];
         let mut event = [0; poll::EVENT_LEN];

@@ -40,10 +40,16 @@ impl Report {
 
 /// The module around a body.
 pub(crate) fn module(body: &str) -> String {
+    module_with("", body)
+}
+
+/// The module around a body and other fields, such as data.
+pub(crate) fn module_with(fields: &str, body: &str) -> String {
     let imports = include_str!("preview1.wat");
     format!(
         r#"(module $guest
         {imports}
+        {fields}
         (memory (export "memory") 1)
         (global $noted (mut i32) (i32.const 0x8000))
         (func $try (param $errno i32)
@@ -67,9 +73,13 @@ pub(crate) fn module(body: &str) -> String {
 pub(crate) fn report(body: &str, prepare: impl FnOnce(&mut Launch)) -> Report {
     let mut launch = Launch::new(&module(body));
     prepare(&mut launch);
+    report_of(launch)
+}
+
+/// Runs a module that was made here, and returns its report.
+pub(crate) fn report_of(launch: Launch) -> Report {
     let world = launch.world.clone();
-    let outcome = launch.run();
-    assert_eq!(outcome, twine_runtime::Outcome::exited(0), "{body}");
+    assert_eq!(launch.run(), twine_runtime::Outcome::exited(0));
     let mut world = world.0.take();
     let mut shown: Vec<Vec<u8>> = world
         .written

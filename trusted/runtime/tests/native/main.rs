@@ -6,6 +6,7 @@
 //! | `ends` | how guests end: exit codes, traps, backtraces |
 //! | `limits` | memory, tables, stack |
 //! | `streams`, `process` | WASI, call by call |
+//! | `paths` | WASI on files of every kind of file system; `script` makes the guests |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
 //!
@@ -16,7 +17,9 @@ mod guest;
 mod hostile;
 mod launch;
 mod limits;
+mod paths;
 mod process;
+mod script;
 mod spectest;
 mod streams;
 mod support;

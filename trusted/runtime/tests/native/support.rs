@@ -17,7 +17,8 @@ use twine_launch::{
     Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
     ModuleIdentity,
 };
-use twine_runtime::{Fault, Identity, Outcome, Platform, Request, Sink, launch};
+use twine_runtime::files::{FileSystem, Tmpfs, TmpfsLimits};
+use twine_runtime::{Fault, Identity, Mount, Outcome, Platform, Request, Sink, launch_with};
 
 /// What a test sees of the world and decides about it.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub(crate) struct World {
     pub(crate) yields: usize,
     /// Lengths of the pieces in which randomness was asked for.
     pub(crate) random: Vec<usize>,
+    /// What was reported about files.
+    pub(crate) troubles: Vec<String>,
 }
 
 impl World {
@@ -93,7 +96,7 @@ impl Platform for SharedWorld {
         let mut world = self.0.borrow_mut();
         match (world.lies.pop_front(), clock) {
             (Some(lie), _) => lie,
-            (None, Clock::Realtime) => Ok(1_700_000_000_000_000_000),
+            (None, Clock::Realtime) => Ok(NOW),
             (None, Clock::Monotonic) => Ok(world.time()),
         }
     }
@@ -112,6 +115,10 @@ impl Platform for SharedWorld {
         Ok(())
     }
 
+    fn report(&mut self, trouble: &str) {
+        self.0.borrow_mut().troubles.push(trouble.into());
+    }
+
     fn random(&mut self, buffer: &mut [u8]) {
         self.0.borrow_mut().random.push(buffer.len());
         buffer.fill(0xa5);
@@ -119,12 +126,15 @@ impl Platform for SharedWorld {
 }
 
 /// Compiles WAT as the host does: the shared profile, and the processor features it allows.
-pub(crate) fn compile(wat: &str) -> Vec<u8> {
-    compile_with(wat, |_| ())
+pub(crate) fn compile(module: impl AsRef<[u8]>) -> Vec<u8> {
+    compile_with(module, |_| ())
 }
 
 /// The same with settings that are not the profile's.
-pub(crate) fn compile_with(wat: &str, spoil: impl FnOnce(&mut wasmtime::Config)) -> Vec<u8> {
+pub(crate) fn compile_with(
+    module: impl AsRef<[u8]>,
+    spoil: impl FnOnce(&mut wasmtime::Config),
+) -> Vec<u8> {
     let mut config = wasmtime::Config::new();
     twine_abi::apply_profile!(&mut config).unwrap();
     for feature in profile::CPU_FEATURES {
@@ -135,7 +145,7 @@ pub(crate) fn compile_with(wat: &str, spoil: impl FnOnce(&mut wasmtime::Config))
     }
     spoil(&mut config);
     let engine = wasmtime::Engine::new(&config).unwrap();
-    engine.precompile_module(wat.as_bytes()).unwrap()
+    engine.precompile_module(module.as_ref()).unwrap()
 }
 
 #[expect(
@@ -166,6 +176,8 @@ pub(crate) struct Launch {
     pub(crate) draft: Draft,
     /// What the host will pass beside the document.
     pub(crate) request: Request,
+    /// What is mounted.
+    pub(crate) mounts: Vec<Mount>,
     /// The world outside.
     pub(crate) world: SharedWorld,
 }
@@ -198,6 +210,7 @@ impl Launch {
                 module,
                 ..Request::default()
             },
+            mounts: Vec::new(),
             world: SharedWorld::default(),
         }
     }
@@ -214,8 +227,21 @@ impl Launch {
     }
 
     /// Runs the guest to its end.
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(mut self) -> Outcome {
+        let mounts = std::mem::take(&mut self.mounts);
         let (world, identity, request) = self.seal();
-        launch(Box::new(world), &identity, request).outcome
+        launch_with(Box::new(world), &identity, request, |_, _| Ok(mounts)).outcome
     }
 }
+
+/// A file system of each kind, empty.
+pub(crate) fn file_systems() -> Vec<(&'static str, Box<dyn FileSystem>)> {
+    let limits = TmpfsLimits {
+        bytes: 64 << 20,
+        inodes: 10_000,
+    };
+    vec![("tmpfs", Box::new(Tmpfs::new(limits, Box::new(|| NOW))))]
+}
+
+/// The time of day, in every test.
+pub(crate) const NOW: u64 = 1_700_000_000_000_000_000;
