@@ -11,9 +11,29 @@ mod support;
 use std::sync::Arc;
 
 use support::{assert_clean, contents, create, fresh, open, remount};
-use twine_fs::{Budget, Error, MemoryStore, Options, Volume};
+use twine_fs::{Budget, Error, MemoryStore, Options, SlotKind, SlotSecret, Volume};
 
 const ROOT: u64 = Volume::ROOT;
+
+#[test]
+fn a_checkpoint_between_a_removal_and_its_sync_leaks_no_inode() {
+    let (mut volume, store) = fresh();
+    let file = volume.create_file(ROOT, b"file").unwrap();
+    volume.write(file, 0, &[7; 10_000]).unwrap();
+    volume.sync().unwrap();
+    volume.write(file, 0, &[8; 10_000]).unwrap();
+    volume.sync_file(file).unwrap();
+    volume.remove_file(ROOT, b"file").unwrap();
+    // Adding a slot writes a checkpoint, and commits nothing.
+    let secret = SlotSecret::new([1; 32]);
+    volume
+        .add_slot(SlotKind::Provisioned, b"", &secret)
+        .unwrap();
+    volume.sync().unwrap();
+    let mut volume = remount(volume, &store);
+    assert_clean(&mut volume);
+    assert_eq!(volume.status(file), Err(Error::NotFound));
+}
 
 #[test]
 fn much_unsynced_data_is_spilled_and_survives_only_a_sync() {

@@ -39,7 +39,9 @@ impl Volume {
         self.log.records = 0;
         self.log.blocks = 0;
         self.log.open = true;
-        self.files.retain(|_, file| !file.gone || !file.logged);
+        // A file whose removal is not committed yet is still to be freed by the next commit.
+        self.files
+            .retain(|_, file| !(file.gone && file.logged && file.committed.is_none()));
         self.files.values_mut().for_each(|file| file.logged = false);
         self.advance(commit, &tag, Checkpoint::Yes)
     }
