@@ -1,7 +1,8 @@
 //! Free space: one bit per block, loaded piecewise from a tree of bitmap blocks.
 //!
 //! A block is *used* (the next superblock will reach it), *held* (free for the next superblock, but the last one or the log
-//! may still reach it: not to be overwritten before the next superblock is durable) or free.
+//! may still reach it: not to be overwritten before the next superblock is durable), *lent* (holds uncommitted data that was
+//! spilled; free for every superblock, so that a crash gives it back) or free. Only used blocks are marked on the disk.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use alloc::{
 };
 
 use crate::{
-    codec::{Block, Writer, zeroed},
+    codec::{Block, Writer},
     error::{Error, Result},
     format::{
         ino,
@@ -23,11 +24,28 @@ use crate::{
 /// Blocks that one bitmap block describes.
 const CHUNK_BITS: u64 = 8 * BLOCK_LEN as u64;
 
-/// The bits of one bitmap block.
+/// What a block is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A commit: it is used.
+    Commit,
+    /// Uncommitted data: it is lent.
+    Spill,
+}
+
+/// The bits of one bitmap block, and those that are only in memory.
 struct Chunk {
-    used: Vec<u64>,
-    held: Vec<u64>,
+    used: Bits,
+    held: Bits,
+    lent: Bits,
     dirty: bool,
+}
+
+/// One bit for each block of a chunk. Takes no memory until one is set.
+#[derive(Default)]
+struct Bits {
+    words: Vec<u64>,
+    set: u32,
 }
 
 /// The free space of a volume.
@@ -38,11 +56,20 @@ pub(crate) struct Space {
     limit: u64,
     used: u64,
     held: u64,
+    lent: u64,
     cursor: u64,
+    /// Bitmap blocks to keep in memory, unless they have to stay.
+    chunks_max: usize,
 }
 
 impl Space {
-    pub(crate) fn new(top: Root, total: u64, limit: u64, used: u64, cursor: u64) -> Self {
+    pub(crate) fn new(
+        top: Root,
+        (total, limit): (u64, u64),
+        used: u64,
+        cursor: u64,
+        chunks_max: usize,
+    ) -> Self {
         let tree = Tree {
             owner: ino::BITMAP,
             leaf: Kind::Bitmap,
@@ -55,7 +82,9 @@ impl Space {
             limit: limit.max(total),
             used,
             held: 0,
+            lent: 0,
             cursor,
+            chunks_max,
         }
     }
 
@@ -76,6 +105,17 @@ impl Space {
         self.held
     }
 
+    /// Blocks that nothing may be written to before the next checkpoint or commit.
+    pub(crate) const fn taken(&self) -> u64 {
+        self.used + self.held + self.lent
+    }
+
+    /// Whether bitmap blocks that cannot be dropped from memory before a checkpoint use up the budget.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let pinned = self.chunks.values().filter(|chunk| chunk.is_pinned());
+        pinned.count() > self.chunks_max
+    }
+
     pub(crate) const fn cursor(&self) -> u64 {
         self.cursor
     }
@@ -87,7 +127,7 @@ impl Space {
 
     /// Blocks that can be taken without growing.
     pub(crate) const fn free(&self) -> u64 {
-        self.total - self.used - self.held
+        self.total - self.taken()
     }
 
     /// Bitmap blocks and nodes that a checkpoint may have to write, at most.
@@ -105,7 +145,12 @@ impl Space {
     }
 
     /// Takes up to `wanted` consecutive blocks; returns the first and how many they are.
-    pub(crate) fn allocate(&mut self, medium: &mut Medium, wanted: u64) -> Result<(u64, u64)> {
+    pub(crate) fn allocate(
+        &mut self,
+        medium: &mut Medium,
+        wanted: u64,
+        purpose: Use,
+    ) -> Result<(u64, u64)> {
         let first = loop {
             let from = self.cursor.clamp(FIXED_BLOCKS, self.total);
             if let Some(found) = self.next_free(medium, from, self.total)? {
@@ -124,8 +169,13 @@ impl Space {
         let end = (first + wanted).min(self.total);
         let mut count = 0;
         while first + count < end {
-            let taken = self.chunk(medium, first + count)?.take(first + count, end);
-            (self.used, count) = (self.used + taken, count + taken);
+            let chunk = self.chunk(medium, first + count)?;
+            let taken = chunk.take(first + count, end, purpose);
+            count += taken;
+            match purpose {
+                Use::Commit => self.used += taken,
+                Use::Spill => self.lent += taken,
+            }
             // A run goes on in the next bitmap block only from the end of this one.
             if taken == 0 || !(first + count).is_multiple_of(CHUNK_BITS) {
                 break;
@@ -139,7 +189,7 @@ impl Space {
     pub(crate) fn allocate_many(&mut self, medium: &mut Medium, count: u64) -> Result<Vec<u64>> {
         let mut taken = Vec::new();
         while (taken.len() as u64) < count {
-            match self.allocate(medium, count - taken.len() as u64) {
+            match self.allocate(medium, count - taken.len() as u64, Use::Commit) {
                 Ok((first, run)) => taken.extend(first..first + run),
                 Err(error) => {
                     taken
@@ -153,7 +203,8 @@ impl Space {
     }
 
     pub(crate) fn allocate_one(&mut self, medium: &mut Medium) -> Result<u64> {
-        self.allocate(medium, 1).map(|(address, _)| address)
+        self.allocate(medium, 1, Use::Commit)
+            .map(|(address, _)| address)
     }
 
     /// Marks a block as used that recovery found in the log. Grows the view of the volume to contain it.
@@ -161,6 +212,20 @@ impl Space {
         self.total = self.total.max(address + 1);
         self.limit = self.limit.max(self.total);
         self.set_used(medium, address)
+    }
+
+    /// A block is now committed: if it was lent, it is used.
+    pub(crate) fn commit(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
+        self.take_back(medium, address)?;
+        self.set_used(medium, address)
+    }
+
+    /// Gives a lent block back: no superblock and no record ever named it.
+    pub(crate) fn take_back(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
+        if self.lent > 0 && self.chunk(medium, address)?.lent.clear(address) {
+            self.lent -= 1;
+        }
+        Ok(())
     }
 
     /// Gives a block back whose last reference is gone: free after the next checkpoint.
@@ -176,7 +241,7 @@ impl Space {
     pub(crate) fn hold(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
         self.clear_used(medium, address)?;
         let chunk = self.chunk(medium, address)?;
-        if chunk.set_held(address) {
+        if chunk.held.set(address) {
             self.held += 1;
         }
         Ok(())
@@ -191,7 +256,7 @@ impl Space {
     pub(crate) fn release_held(&mut self) {
         self.chunks
             .values_mut()
-            .for_each(|chunk| chunk.held.fill(0));
+            .for_each(|chunk| chunk.held = Bits::default());
         self.held = 0;
     }
 
@@ -268,7 +333,7 @@ impl Space {
     pub(crate) fn all_used(&mut self, medium: &mut Medium) -> Result<BTreeSet<u64>> {
         let mut all = BTreeSet::new();
         for address in 0..self.total {
-            if self.chunk(medium, address)?.is_used(address) {
+            if self.chunk(medium, address)?.used.has(address) {
                 all.insert(address);
             }
         }
@@ -309,14 +374,18 @@ impl Space {
     }
 
     fn set_used(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
-        if self.chunk(medium, address)?.set_used(address) {
+        let chunk = self.chunk(medium, address)?;
+        if chunk.used.set(address) {
+            chunk.dirty = true;
             self.used += 1;
         }
         Ok(())
     }
 
     fn clear_used(&mut self, medium: &mut Medium, address: u64) -> Result<()> {
-        if self.chunk(medium, address)?.clear_used(address) {
+        let chunk = self.chunk(medium, address)?;
+        if chunk.used.clear(address) {
+            chunk.dirty = true;
             self.used -= 1;
         }
         Ok(())
@@ -327,120 +396,145 @@ impl Space {
         if !self.chunks.contains_key(&number) {
             let found = medium.find(&self.tree, number)?;
             let block = medium.disk.read(&found, &self.tree.place(number))?;
+            self.evict(number);
             self.chunks.insert(number, Chunk::decode(&block));
         }
         self.chunks.get_mut(&number).ok_or(Error::NotFound)
+    }
+
+    /// Makes room for one more bitmap block: the first after it that may go, in a round.
+    fn evict(&mut self, newcomer: u64) {
+        if self.chunks.len() >= self.chunks_max {
+            let round = self.chunks.range(newcomer..).chain(&self.chunks);
+            let mut idle = round.filter(|(_, chunk)| !chunk.is_pinned());
+            if let Some(number) = idle.next().map(|(&number, _)| number) {
+                self.chunks.remove(&number);
+            }
+        }
     }
 }
 
 impl Chunk {
     fn decode(block: &Block) -> Self {
-        let used: Vec<u64> = block
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word))
-            .collect();
-        let held = alloc::vec![0; used.len()];
+        let words = block.as_chunks::<8>().0.iter();
+        let words: Vec<u64> = words.map(|word| u64::from_le_bytes(*word)).collect();
+        let set = words.iter().map(|word| word.count_ones()).sum();
         Self {
-            used,
-            held,
+            used: Bits { words, set },
+            held: Bits::default(),
+            lent: Bits::default(),
             dirty: false,
         }
     }
 
     fn encode(&self) -> alloc::boxed::Box<Block> {
         let mut out = Writer::new();
-        for word in &self.used {
+        for word in &self.used.words {
             out.u64(*word);
         }
-        if out.len() == BLOCK_LEN {
-            out.into_block()
-        } else {
-            zeroed()
-        }
+        out.into_block()
+    }
+
+    /// Whether memory holds what the disk does not.
+    const fn is_pinned(&self) -> bool {
+        self.dirty || self.held.set > 0 || self.lent.set > 0
+    }
+
+    /// Free blocks among the 64 of a word.
+    fn free_in(&self, word: usize) -> u64 {
+        !(self.used.word(word) | self.held.word(word) | self.lent.word(word))
     }
 
     /// The first free block at or after `address`, within this chunk.
     fn first_free(&self, address: u64) -> Option<u64> {
-        let (base, bit) = (address - address % CHUNK_BITS, address % CHUNK_BITS);
-        let mut mask = u64::MAX << (bit % 64);
-        let words = self
-            .used
-            .iter()
-            .zip(&self.held)
-            .enumerate()
-            .skip(crate::codec::to_usize(bit / 64));
-        for (number, (used, held)) in words {
-            let free = !(used | held) & mask;
+        let base = address - address % CHUNK_BITS;
+        let (first, bit) = position(address);
+        let mut mask = !(bit - 1);
+        for word in first..WORDS {
+            let free = self.free_in(word) & mask;
             if free != 0 {
-                return Some(base + number as u64 * 64 + u64::from(free.trailing_zeros()));
+                return Some(base + word as u64 * 64 + u64::from(free.trailing_zeros()));
             }
             mask = u64::MAX;
         }
         None
     }
 
-    /// Marks free blocks from `address` on as used, up to `end`, the first one that is not free, or the end of this chunk;
-    /// returns how many.
-    fn take(&mut self, address: u64, end: u64) -> u64 {
+    /// Takes free blocks from `address` on, up to `end`, the first one that is not free, or the end of this chunk; returns how
+    /// many.
+    fn take(&mut self, address: u64, end: u64, purpose: Use) -> u64 {
         let mut at = address;
-        for (used, held) in self
-            .used
-            .iter_mut()
-            .zip(&self.held)
-            .skip(crate::codec::to_usize(address % CHUNK_BITS / 64))
-        {
+        for word in position(address).0..WORDS {
             let shift = at % 64;
-            let free = !(*used | held) >> shift;
-            let run = u64::from(free.trailing_ones()).min(end - at);
+            let run = u64::from((self.free_in(word) >> shift).trailing_ones()).min(end - at);
             if run > 0 {
-                *used |= (u64::MAX >> (64 - run)) << shift;
+                let bits = (u64::MAX >> (64 - run)) << shift;
+                match purpose {
+                    Use::Commit => self.used.set_all(word, bits),
+                    Use::Spill => self.lent.set_all(word, bits),
+                }
             }
             at += run;
             if run < 64 - shift {
                 break;
             }
         }
-        self.dirty |= at > address;
+        self.dirty |= purpose == Use::Commit && at > address;
         at - address
     }
+}
 
-    fn is_used(&self, address: u64) -> bool {
+impl Bits {
+    fn word(&self, word: usize) -> u64 {
+        self.words.get(word).copied().unwrap_or_default()
+    }
+
+    fn has(&self, address: u64) -> bool {
         let (word, bit) = position(address);
-        self.used.get(word).is_some_and(|word| word & bit != 0)
+        self.word(word) & bit != 0
+    }
+
+    /// Sets bits that are not set.
+    fn set_all(&mut self, word: usize, bits: u64) {
+        if self.words.is_empty() {
+            self.words.resize(WORDS, 0);
+        }
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= bits;
+            self.set += bits.count_ones();
+        }
     }
 
     /// Returns whether the bit changed.
-    fn set_used(&mut self, address: u64) -> bool {
-        let changed = change(&mut self.used, address, |word, bit| word | bit);
-        self.dirty |= changed;
-        changed
+    fn set(&mut self, address: u64) -> bool {
+        let (word, bit) = position(address);
+        let changes = self.word(word) & bit == 0;
+        if changes {
+            self.set_all(word, bit);
+        }
+        changes
     }
 
-    fn clear_used(&mut self, address: u64) -> bool {
-        let changed = change(&mut self.used, address, |word, bit| word & !bit);
-        self.dirty |= changed;
-        changed
-    }
-
-    fn set_held(&mut self, address: u64) -> bool {
-        change(&mut self.held, address, |word, bit| word | bit)
+    /// Returns whether the bit changed.
+    fn clear(&mut self, address: u64) -> bool {
+        let (number, bit) = position(address);
+        match self.words.get_mut(number) {
+            Some(word) if *word & bit != 0 => {
+                *word &= !bit;
+                self.set -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 }
+
+/// Words in a bitmap block.
+const WORDS: usize = BLOCK_LEN / 8;
 
 fn position(address: u64) -> (usize, u64) {
     (
         crate::codec::to_usize(address % CHUNK_BITS / 64),
         1 << (address % 64),
     )
-}
-
-fn change(words: &mut [u64], address: u64, to: impl Fn(u64, u64) -> u64) -> bool {
-    let (word, bit) = position(address);
-    let Some(word) = words.get_mut(word) else {
-        return false;
-    };
-    let old = core::mem::replace(word, to(*word, bit));
-    old != *word
 }

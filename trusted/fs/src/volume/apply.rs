@@ -80,6 +80,7 @@ impl Volume {
         file.tree = tree;
         if to.is_block() {
             self.medium.disk.epochs.add_live(to.sequence);
+            self.space.commit(&mut self.medium, to.address())?;
         }
         self.space.discard(&mut self.medium, &old)?;
         self.blocks.remove(&(ino, block));

@@ -33,7 +33,7 @@ pub struct Statistics {
     pub capacity: u64,
     /// Bytes of the volume file now.
     pub size: u64,
-    /// Bytes in use, or only free after the next checkpoint.
+    /// Bytes in use, also by uncommitted data that was spilled, or only free after the next checkpoint.
     pub used: u64,
     /// Bytes of uncommitted data in memory and spilled.
     pub uncommitted: u64,
@@ -116,7 +116,7 @@ impl Volume {
         Statistics {
             capacity: bytes(self.space.limit()),
             size: bytes(self.space.total()),
-            used: bytes(self.space.used() + self.space.held()),
+            used: bytes(self.space.taken()),
             uncommitted: bytes(self.usage.frames_in_memory + self.usage.frames_spilled),
         }
     }

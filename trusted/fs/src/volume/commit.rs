@@ -89,6 +89,7 @@ impl Volume {
             && self.log.records < LOG_RECORDS_MAX
             && self.log.blocks < LOG_BLOCKS_MAX
             && room_for_nodes
+            && !self.space.is_crowded()
     }
 
     /// Keeps the staging area small: what a large commit carries is written out before the record.
@@ -261,7 +262,7 @@ impl Volume {
                     Frame::Spilled(at) => {
                         self.usage.frames_spilled -= 1;
                         if !in_blocks && at.is_block() {
-                            self.space.release(&mut self.medium, at.address())?;
+                            self.space.take_back(&mut self.medium, at.address())?;
                         }
                     }
                 }

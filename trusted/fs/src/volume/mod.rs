@@ -169,7 +169,7 @@ impl Volume {
             Purpose::Remove => 0,
         };
         let wanted = self.need() + extra + reserve;
-        let available = |space: &Space| space.limit() - space.used() - space.held();
+        let available = |space: &Space| space.limit() - space.taken();
         if available(&self.space) < wanted && self.space.held() > 0 {
             // Writes no uncommitted data: it only makes blocks free that older commits used.
             self.checkpoint()?;

@@ -85,6 +85,11 @@ impl Budget {
         (self.nodes / BLOCK_LEN).max(16) as u64
     }
 
+    /// Bitmap blocks in memory. One describes 128 MiB of volume file.
+    pub(crate) fn bitmap_blocks(&self) -> usize {
+        (self.nodes / 8 / BLOCK_LEN).max(4)
+    }
+
     pub(crate) fn dirty_blocks(&self) -> u64 {
         (self.uncommitted / BLOCK_LEN).max(16) as u64
     }
@@ -130,7 +135,13 @@ impl Volume {
             slot_generation: 0,
             epoch_list: Vec::new(),
         };
-        let space = Space::new(Root::default(), total, limit(&options), 0, FIXED_BLOCKS);
+        let space = Space::new(
+            Root::default(),
+            (total, limit(&options)),
+            0,
+            FIXED_BLOCKS,
+            options.budget.bitmap_blocks(),
+        );
         let mut volume = Self::assemble(disk, space, identity, (platform, key, options));
         volume.begin_epoch()?;
         for fixed in 0..FIXED_BLOCKS {
@@ -197,10 +208,10 @@ impl Volume {
         };
         let space = Space::new(
             bitmap,
-            state.total_blocks,
-            limit(&options),
+            (state.total_blocks, limit(&options)),
             state.used_blocks,
             state.cursor,
+            options.budget.bitmap_blocks(),
         );
         let mut volume = Self::assemble(disk, space, identity, (platform, key, options));
         volume.table.top = Root {

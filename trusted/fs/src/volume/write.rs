@@ -9,7 +9,7 @@ use crate::{
     file::Frame,
     format::{inode::FileKind, reference::Ref},
     limits::{BLOCK_LEN, FAN_OUT, FILE_LEN_MAX, INLINE_LEN_MAX},
-    space::Space,
+    space::{Space, Use},
     tree::{Medium, Tree},
 };
 
@@ -400,7 +400,7 @@ impl Volume {
     fn release_spilled(&mut self, at: &Ref) -> Result<()> {
         self.usage.frames_spilled -= 1;
         if at.is_block() {
-            self.space.release(&mut self.medium, at.address())
+            self.space.take_back(&mut self.medium, at.address())
         } else {
             Ok(())
         }
@@ -425,7 +425,7 @@ fn seal_blocks<'a>(
                 Ref::HOLE
             } else {
                 if free.is_empty() {
-                    let (first, count) = space.allocate(medium, wanted)?;
+                    let (first, count) = space.allocate(medium, wanted, Use::Spill)?;
                     taken.push(first..first + count);
                     free = first..first + count;
                 }
@@ -443,9 +443,9 @@ fn seal_blocks<'a>(
         taken
             .into_iter()
             .flatten()
-            .try_for_each(|address| space.release(medium, address))?;
+            .try_for_each(|address| space.take_back(medium, address))?;
     } else {
-        free.try_for_each(|unused| space.release(medium, unused))?;
+        free.try_for_each(|unused| space.take_back(medium, unused))?;
     }
     written.map(|()| sealed)
 }
