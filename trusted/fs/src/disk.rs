@@ -31,6 +31,10 @@ pub(crate) struct Disk {
     pub(crate) epochs: Epochs,
     pub(crate) sequence: Sequence,
     health: Health,
+    /// Every smaller sequence was flushed, as far as it was written.
+    durable: u64,
+    /// After a failed flush: the host may have lost what was sealed with this sequence or a later one.
+    lost: Option<u64>,
     staging: Staging,
 }
 
@@ -54,6 +58,8 @@ impl Disk {
         Self {
             store: store.into(),
             epochs,
+            durable: sequence.bound(),
+            lost: None,
             sequence,
             health: Health::Sound,
             staging: Staging::default(),
@@ -62,6 +68,11 @@ impl Disk {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// The store, for those who use it while the volume does something else.
+    pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
     }
 
     /// Lowers the health; it never recovers.
@@ -117,14 +128,21 @@ impl Disk {
     /// Opens one block in place.
     fn open(&mut self, at: &Ref, place: &Place, bytes: &mut [u8]) -> Result<()> {
         self.try_open(at, place, bytes)
-            .inspect_err(|error| self.judge(error))
+            .map_err(|error| self.judge(error, at.sequence))
     }
 
-    /// Draws the consequence of a failed read: a block that did not authenticate poisons the mount.
-    pub(crate) fn judge(&mut self, error: &Error) {
-        if matches!(error, Error::Tampered { .. }) {
-            self.degrade(Health::Poisoned);
+    /// Draws the consequence of a failed read of the block with that sequence: one that does not authenticate poisons the
+    /// mount, unless a failed flush explains it.
+    pub(crate) fn judge(&mut self, error: Error, sequence: u64) -> Error {
+        if !matches!(error, Error::Tampered { .. }) {
+            return error;
         }
+        if self.lost.is_some_and(|lost| sequence >= lost) {
+            self.degrade(Health::MountAgain);
+            return Error::MountAgain;
+        }
+        self.degrade(Health::Poisoned);
+        error
     }
 
     /// As [`open`](Self::open), for blocks that may rightly be torn: the log's tail.
@@ -229,11 +247,20 @@ impl Disk {
     /// # Errors
     /// The store's; writes are stopped then, because nobody knows what is on the disk.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        let bound = self.sequence.bound();
         let flushed = self.store.flush();
-        if flushed.is_err() {
+        self.flushed(bound, flushed);
+        flushed
+    }
+
+    /// Takes the result of a flush over that covers all sequences below `bound`.
+    pub(crate) fn flushed(&mut self, bound: u64, result: Result<()>) {
+        if result.is_ok() {
+            self.durable = bound;
+        } else {
+            self.lost.get_or_insert(self.durable);
             self.degrade(Health::WritesStopped);
         }
-        flushed
     }
 }
 

@@ -4,6 +4,8 @@
 //! withhold them; the worst it achieves is an error. Nothing here knows SGX or WebAssembly, and nothing is `unsafe`.
 //!
 //! ```text
+//!  SharedVolume ── the same for several threads                     shared.rs flight.rs
+//!    │
 //!  Volume ──── what programs see: files, directories, sync          volume/
 //!    │
 //!  File ────── committed tree + uncommitted frames over it          file.rs
@@ -48,15 +50,18 @@ mod disk;
 mod epochs;
 mod error;
 mod file;
+mod flight;
 mod format;
 pub mod freshness;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
 mod platform;
+mod shared;
 mod slots;
 mod space;
 pub mod store;
+mod sync;
 mod tree;
 mod volume;
 
@@ -69,6 +74,7 @@ pub use error::{Error, Result};
 pub use format::inode::{FileKind, Times};
 pub use freshness::{Freshness, FreshnessAnchor, Mark};
 pub use platform::Platform;
+pub use shared::SharedVolume;
 pub use slots::{Holder, KeySlots, PARAMETERS_LEN_MAX, SLOTS, Slot, SlotKind};
 pub use store::{Range, Store};
 pub use volume::{

@@ -3,7 +3,7 @@
 //! `cargo bench` in this crate's folder, whose configuration switches the image's processor features on. Files are in the
 //! page cache. `TWINE_BENCH_MIB` sets the sizes of the file that is read (`256,2048`; without it only 256),
 //! `TWINE_BENCH_DIR` where it lies (the temporary folder), `TWINE_BENCH_ONLY` which groups run (`reads`, `writes`,
-//! `counts`), `TWINE_RESULTS` the file that every result is appended to as a line of JSON.
+//! `threads`, `counts`), `TWINE_RESULTS` the file that every result is appended to as a line of JSON.
 
 #![expect(
     unsafe_code,
@@ -19,6 +19,7 @@ mod measure;
 mod pfs;
 #[path = "../../tests/support/results.rs"]
 mod results;
+mod threads;
 
 use std::{
     cell::Cell,
@@ -32,7 +33,8 @@ use std::{
 use measure::compare;
 use memmap2::{Mmap, MmapOptions};
 use twine_fs::{
-    Budget, FileStore, HostPlatform, Options, Range, Result, Store, Suite, Volume, VolumeKey,
+    Budget, FileStore, HostPlatform, Options, Range, Result, SharedVolume, Store, Suite, Volume,
+    VolumeKey,
     store::testing::{Event, RecordingStore},
 };
 
@@ -170,16 +172,19 @@ fn reads(folder: &Path, blocks: u64) {
     let map = unsafe { MmapOptions::new().populate().map(&file) }.unwrap();
     let paths = [Suite::Aegis128L, Suite::Aes256Gcm]
         .map(|suite| folder.join(format!("suite-{}", suite.number())));
+    let copy = folder.join("shared");
     let large = prepare(&paths[0], Suite::Aegis128L, blocks);
     assert_eq!(prepare(&paths[1], Suite::Aes256Gcm, blocks), large);
+    std::fs::copy(&paths[0], &copy).unwrap();
+    let shared = SharedVolume::new(mounted(MappedStore::open(&copy)));
     let (mut aegis, mut gcm) = (
         mounted(MappedStore::open(&paths[0])),
         mounted(MappedStore::open(&paths[1])),
     );
     let mut current = pfs::Pfs::new(blocks as usize, Duration::ZERO);
     let mut older = pfs::Pfs::new(blocks as usize, Duration::from_micros(3));
-    let mut buffers = vec![vec![0; 256 * BLOCK]; 6];
-    let [b0, b1, b2, b3, b4, b5] = &mut buffers[..] else {
+    let mut buffers = vec![vec![0; 256 * BLOCK]; 7];
+    let [b0, b1, b2, b3, b4, b5, b6] = &mut buffers[..] else {
         unreachable!()
     };
     let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
@@ -203,6 +208,10 @@ fn reads(folder: &Path, blocks: u64) {
             (
                 "volume/aes-256-gcm",
                 Box::new(|c| assert!(gcm.read(large, place(c), &mut b3[..BLOCK]).unwrap() > 0)),
+            ),
+            (
+                "shared/aegis-128l",
+                Box::new(|c| assert!(shared.read(large, place(c), &mut b6[..BLOCK]).unwrap() > 0)),
             ),
             (
                 "pfs-like/mapped",
@@ -413,7 +422,8 @@ fn counts(folder: &Path) {
 
 fn main() {
     let sizes = std::env::var("TWINE_BENCH_MIB").unwrap_or_else(|_| "256".into());
-    let only = std::env::var("TWINE_BENCH_ONLY").unwrap_or_else(|_| "reads,writes,counts".into());
+    let only =
+        std::env::var("TWINE_BENCH_ONLY").unwrap_or_else(|_| "reads,writes,threads,counts".into());
     let folder = folder();
     println!("files in {}\n", folder.display());
     if only.contains("reads") {
@@ -424,6 +434,9 @@ fn main() {
     }
     if only.contains("writes") {
         writes(&folder, 256 * 256);
+    }
+    if only.contains("threads") {
+        threads::run(&folder);
     }
     if only.contains("counts") {
         counts(&folder);

@@ -27,6 +27,8 @@ use crate::{
 impl Volume {
     /// Writes the committed state out and starts the log anew.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        // Two flushes at a time could hide a failure from each other; and the superblock continues the newest commit.
+        self.land()?;
         self.check_writable()?;
         let written = self.write_checkpoint();
         if written.is_err() {

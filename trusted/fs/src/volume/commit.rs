@@ -1,12 +1,14 @@
 //! Commits: one log record, one flush (`docs/format.md`, section 6).
 //!
 //! ```text
-//! plan ──► seal ──► write [head | rest | data] + flush ──► apply to the trees in memory
-//!   │ too large, or first of this mount        │ fails: nothing happened, try again
+//! plan ──► seal ──► write [head | rest | data] ──► apply to the trees in memory ──► flush
+//!   │ too large, or first of this mount   │ fails: nothing happened, try again
 //!   └──────────────► write data ──► apply ──► checkpoint
 //! ```
+//!
+//! The flush needs nothing of the volume ([`Flight`]): other threads read and write meanwhile.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use super::{
     Volume,
@@ -18,6 +20,7 @@ use crate::{
     disk::Health,
     error::{Error, Result},
     file::{File, Frame},
+    flight::Flight,
     format::{
         ino,
         record::{Head, continuations_for, encode_operations, in_head},
@@ -34,9 +37,8 @@ impl Volume {
     /// # Errors
     /// The store's; nothing is lost in memory then. After a failed flush, [`Error::WritesStopped`] from then on.
     pub fn sync_file(&mut self, ino: u64) -> Result<()> {
-        self.check_writable()?;
-        self.file(ino)?;
-        self.commit(core::iter::once(ino).collect())
+        let wanted = self.unsynced(ino)?;
+        self.commit(wanted)
     }
 
     /// Makes everything durable.
@@ -44,14 +46,8 @@ impl Volume {
     /// # Errors
     /// As [`sync_file`](Self::sync_file).
     pub fn sync(&mut self) -> Result<()> {
-        self.check_writable()?;
-        let all = self
-            .files
-            .iter()
-            .filter(|(_, file)| file.is_dirty())
-            .map(|(&ino, _)| ino)
-            .collect();
-        self.commit(all)
+        let wanted = self.all_unsynced()?;
+        self.commit(wanted)
     }
 
     /// Makes everything durable and writes a checkpoint, so that the next mount has no log to read.
@@ -67,19 +63,64 @@ impl Volume {
         }
     }
 
-    fn commit(&mut self, mut inos: BTreeSet<u64>) -> Result<()> {
+    /// What [`sync_file`](Self::sync_file) has to commit.
+    pub(crate) fn unsynced(&mut self, ino: u64) -> Result<BTreeSet<u64>> {
+        self.check_writable()?;
+        self.file(ino)?;
+        Ok(core::iter::once(ino).collect())
+    }
+
+    /// What [`sync`](Self::sync) has to commit.
+    pub(crate) fn all_unsynced(&self) -> Result<BTreeSet<u64>> {
+        self.check_writable()?;
+        let dirty = self.files.iter().filter(|(_, file)| file.is_dirty());
+        Ok(dirty.map(|(&ino, _)| ino).collect())
+    }
+
+    fn commit(&mut self, inos: BTreeSet<u64>) -> Result<()> {
+        let Some(flight) = self.begin_commit(inos)? else {
+            return Ok(());
+        };
+        flight.fly();
+        self.land()
+    }
+
+    /// Commits up to the flush, and returns what is still to be flown and [landed](Self::land); `None` if nothing is.
+    pub(crate) fn begin_commit(&mut self, mut inos: BTreeSet<u64>) -> Result<Option<Arc<Flight>>> {
+        self.land()?;
+        self.check_writable()?;
         inos.extend(&self.pending);
         inos.retain(|ino| self.files.get(ino).is_some_and(File::is_dirty));
         if inos.is_empty() {
-            return self.settle_commit(&inos);
+            return self.settle_commit(&inos).map(|()| None);
         }
         self.spill_large(&inos)?;
         let plan = self.plan(&inos)?;
         let continuations = continuations_for(encode_operations(&plan.operations).len());
         match continuations.filter(|_| self.log_has_room()) {
-            Some(continuations) => self.commit_record(plan, continuations, &inos),
-            None => self.commit_checkpoint(plan, &inos),
+            Some(continuations) => self.begin_record(plan, continuations, &inos).map(Some),
+            None => self.commit_checkpoint(plan, &inos).map(|()| None),
         }
+    }
+
+    /// Waits for the commit on its way, if there is one, and draws the consequences.
+    ///
+    /// # Errors
+    /// The flush's or the anchor's; writes are stopped then.
+    pub(crate) fn land(&mut self) -> Result<()> {
+        let Some(flight) = self.flight.take() else {
+            return Ok(());
+        };
+        let outcome = flight.outcome();
+        self.medium.disk.flushed(flight.bound, outcome.flushed);
+        if outcome.flushed.is_ok() {
+            self.newest = flight.mark;
+        }
+        if outcome.acknowledged.is_err() {
+            // A second commit on top of an unanchored one would look like a fork at the next mount.
+            self.medium.disk.degrade(Health::WritesStopped);
+        }
+        outcome.acknowledged
     }
 
     fn log_has_room(&self) -> bool {
@@ -108,13 +149,13 @@ impl Volume {
         Ok(())
     }
 
-    /// Commits by a record.
-    fn commit_record(
+    /// Commits by a record, up to the flush.
+    fn begin_record(
         &mut self,
         mut plan: Plan,
         continuations: usize,
         inos: &BTreeSet<u64>,
-    ) -> Result<()> {
+    ) -> Result<Arc<Flight>> {
         let wanted = continuations + plan.fresh.len() + 1;
         let addresses = self.space.allocate_many(&mut self.medium, wanted as u64)?;
         let written = self.write_record(&mut plan, continuations, &addresses);
@@ -129,17 +170,30 @@ impl Volume {
             }
         };
         let applied = self.apply_all(&plan.operations, &head);
-        if applied.is_err() {
+        let settled = applied.and_then(|()| self.settle_commit(inos));
+        if settled.is_err() {
             self.medium.disk.degrade(Health::MountAgain);
         }
-        applied?;
+        settled?;
         self.log.records += 1;
         self.log.blocks += wanted as u64;
-        self.settle_commit(inos)?;
-        self.advance(head.commit, &tag, Checkpoint::No)
+        let mark = Mark {
+            commit: head.commit,
+            root: commit_root(&self.newest.root, head.commit, &tag),
+        };
+        let disk = &self.medium.disk;
+        let flight = Flight::new(
+            disk.shared_store(),
+            Arc::clone(&self.freshness),
+            mark,
+            disk.sequence.bound(),
+        );
+        let flight = Arc::new(flight);
+        self.flight = Some(Arc::clone(&flight));
+        Ok(flight)
     }
 
-    /// Seals and writes a record with its data: one write, one flush.
+    /// Seals and writes a record with its data in one call.
     fn write_record(
         &mut self,
         plan: &mut Plan,
@@ -194,7 +248,6 @@ impl Volume {
         };
         let tag = disk.seal_head(head_room, &head_place(commit), &head.encode(first));
         disk.write_staged()?;
-        disk.flush()?;
         Ok((tag, head))
     }
 

@@ -25,7 +25,7 @@ use crate::{
 const FETCH_BLOCKS: usize = 16;
 
 /// A whole block on the disk that a read asks for, and where in the caller's buffer it goes.
-pub(super) struct Fetch {
+pub(crate) struct Fetch {
     at: Ref,
     index: u64,
     position: usize,
@@ -45,7 +45,7 @@ impl Volume {
         let disk = &mut self.medium.disk;
         let read = read.and_then(|len| {
             fetch(disk.store(), disk.epochs.keys(), ino, &fetches, into)
-                .inspect_err(|error| disk.judge(error))
+                .map_err(|(error, sequence)| disk.judge(error, sequence))
                 .map(|()| len)
         });
         fetches.clear();
@@ -75,7 +75,7 @@ impl Volume {
     }
 
     /// The first half of a read: fills `into` as far as memory has it, and notes which blocks are to be fetched.
-    pub(super) fn locate(
+    pub(crate) fn locate(
         &mut self,
         ino: u64,
         offset: u64,
@@ -240,14 +240,14 @@ fn visible<'a>(file: &'a File, index: u64, committed: &Ref) -> Visible<'a> {
 /// The second half of a read: copies ciphertext in, once, and opens it where it is.
 ///
 /// # Errors
-/// [`Error::Tampered`] if a block does not verify, or the store's; the caller wipes `into`.
-pub(super) fn fetch(
+/// [`Error::Tampered`] if a block does not verify, or the store's, and the block's sequence. The caller wipes `into`.
+pub(crate) fn fetch(
     store: &dyn Store,
     keys: &Keyring,
     ino: u64,
     fetches: &[Fetch],
     into: &mut [u8],
-) -> Result<()> {
+) -> core::result::Result<(), (Error, u64)> {
     let mut rest = fetches;
     while let Some(first) = rest.first() {
         let count = rest
@@ -261,9 +261,13 @@ pub(super) fn fetch(
         let (run, after) = rest.split_at(count);
         let range = first.position..first.position + count * BLOCK_LEN;
         let into = into.get_mut(range).unwrap_or_default();
-        store.read(first.at.address(), into)?;
+        store
+            .read(first.at.address(), into)
+            .map_err(|error| (error, first.at.sequence))?;
         for (block, bytes) in run.iter().zip(into.chunks_exact_mut(BLOCK_LEN)) {
-            keys.open(&block.at, &Place::new(ino, Kind::Data, block.index), bytes)?;
+            let place = Place::new(ino, Kind::Data, block.index);
+            keys.open(&block.at, &place, bytes)
+                .map_err(|error| (error, block.at.sequence))?;
         }
         rest = after;
     }

@@ -27,6 +27,7 @@ mod write;
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -34,8 +35,11 @@ use crate::{
     cache::Cache,
     codec::Block,
     crypto::{Suite, VolumeKey},
+    disk::Health,
+    epochs::Keyring,
     error::{Error, Result},
     file::File,
+    flight::Flight,
     format::{
         inode::{INODE_LEN, INODES_PER_BLOCK, Inode},
         reference::Ref,
@@ -44,8 +48,11 @@ use crate::{
     limits::BLOCK_LEN,
     platform::Platform,
     space::Space,
+    store::Store,
     tree::{Medium, Tree},
 };
+
+pub(crate) use content::fetch;
 
 pub use attributes::{Statistics, Status};
 pub use directory::DirectoryEntry;
@@ -67,8 +74,11 @@ pub struct Volume {
     identity: Identity,
     key: VolumeKey,
     platform: Box<dyn Platform>,
-    freshness: Freshness,
+    freshness: Arc<Freshness>,
+    /// The newest durable commit.
     newest: Mark,
+    /// The commit whose flush is under way.
+    flight: Option<Arc<Flight>>,
     access: Access,
     budget: Budget,
     usage: Usage,
@@ -193,6 +203,21 @@ impl Volume {
             + table
             + epochs
             + record
+    }
+
+    /// The store, for reads beside the volume.
+    pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
+        self.medium.disk.shared_store()
+    }
+
+    /// The keys of this moment, for reads beside the volume.
+    pub(crate) fn keys(&self) -> Keyring {
+        self.medium.disk.epochs.keys().clone()
+    }
+
+    /// Lowers what this mount may still be used for.
+    pub(crate) fn distrust(&mut self, health: Health) {
+        self.medium.disk.degrade(health);
     }
 
     fn check_writable(&self) -> Result<()> {

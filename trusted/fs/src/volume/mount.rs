@@ -3,6 +3,7 @@
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -255,7 +256,8 @@ impl Volume {
             identity,
             key,
             platform,
-            freshness: options.freshness,
+            freshness: Arc::new(options.freshness),
+            flight: None,
             newest: Mark {
                 commit: 0,
                 root: [0; 32],
