@@ -329,6 +329,55 @@ impl Space {
         Ok(())
     }
 
+    /// Limits growth to `limit` blocks from now on and returns the limit before.
+    pub(crate) fn confine(&mut self, limit: u64) -> u64 {
+        core::mem::replace(&mut self.limit, limit.max(self.total))
+    }
+
+    /// Takes free blocks from the beginning of the volume next.
+    pub(crate) const fn rewind(&mut self) {
+        self.cursor = FIXED_BLOCKS;
+    }
+
+    /// Makes the volume end at `total`, behind which nothing is used.
+    pub(crate) const fn cut(&mut self, total: u64) {
+        self.total = total;
+        self.limit = total;
+    }
+
+    /// Used blocks from `first` on.
+    pub(crate) fn used_from(&mut self, medium: &mut Medium, first: u64) -> Result<u64> {
+        let mut used = 0;
+        for address in first..self.total {
+            used += u64::from(self.chunk(medium, address)?.is_used(address));
+        }
+        Ok(used)
+    }
+
+    /// Where the last used block ends.
+    pub(crate) fn end(&mut self, medium: &mut Medium) -> Result<u64> {
+        for address in (0..self.total).rev() {
+            if self.chunk(medium, address)?.is_used(address) {
+                return Ok(address + 1);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Makes the next checkpoint rewrite every bitmap block and node that lies at `goal` or beyond.
+    pub(crate) fn rewrite_beyond(&mut self, medium: &mut Medium, goal: u64) -> Result<()> {
+        let mut refs = Vec::new();
+        medium.walk(&self.tree, &mut refs)?;
+        for (position, (at, _)) in refs.iter().enumerate() {
+            let number = refs.iter().skip(position).find_map(|(_, number)| *number);
+            if let Some(number) = number.filter(|_| at.address() >= goal) {
+                // Writing a bitmap block rewrites the nodes above it.
+                self.chunk(medium, number * CHUNK_BITS)?.dirty = true;
+            }
+        }
+        Ok(())
+    }
+
     /// Every used block, for a full check.
     pub(crate) fn all_used(&mut self, medium: &mut Medium) -> Result<BTreeSet<u64>> {
         let mut all = BTreeSet::new();

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Purpose, Volume};
+use super::Volume;
 use crate::{
     error::Result,
     format::{inode::INODES_PER_BLOCK, reference::Ref},
@@ -50,16 +50,7 @@ impl Volume {
             .filter(|(at, _)| at.sequence < current)
             .filter_map(|(_, block)| block);
         let old: Vec<u64> = old.take(TRANSFER_BLOCKS).collect();
-        for &block in &old {
-            let file = self.file(ino)?;
-            if file.sees_tree(block) && !file.frames.contains_key(&block) {
-                let contents = self.block(ino, block)?;
-                let nodes = self.nodes_for(ino, block)?;
-                self.ensure_space(1 + nodes, Purpose::Remove)?;
-                self.put_reserved(ino, block, contents)?;
-            }
-        }
-        self.file(ino)?.changed |= !old.is_empty();
+        self.rewrite(ino, &old)?;
         Ok(old.len())
     }
 

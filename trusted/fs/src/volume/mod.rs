@@ -7,12 +7,14 @@
 //! | `content`, `write` | bytes of files: reading; writing, truncating, spilling |
 //! | `directory`, `namespace` | names: buckets and edits; create, unlink, rename, link |
 //! | `keys`, `slots` | rewriting what old keys sealed; key slots, and a new volume key |
+//! | `compact` | making the volume file shorter |
 //! | `attributes`, `fsck` | stat, times, open counts, statistics; the full check |
 
 mod apply;
 mod attributes;
 mod checkpoint;
 mod commit;
+mod compact;
 mod content;
 mod directory;
 mod fsck;
@@ -230,6 +232,12 @@ impl Volume {
     /// The newest commit: what a client may keep to recognise an older volume later.
     pub const fn mark(&self) -> Mark {
         self.newest
+    }
+
+    /// The oldest commit whose root this mount can name, if nothing was committed since it began: an older mark is compared by
+    /// its number only.
+    pub const fn oldest_known_commit(&self) -> u64 {
+        (self.newest.commit - 1).saturating_sub(self.log.records)
     }
 
     /// Tells the freshness anchor about the newest commit, whatever the policy.

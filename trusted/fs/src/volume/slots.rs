@@ -33,7 +33,8 @@ impl Volume {
             parameters,
             secret,
         };
-        let mut slots = self.own_slots()?;
+        self.check_writable()?;
+        let mut slots = self.key_slots()?;
         let number = slots.add(&holder, &self.key, &*self.platform)?;
         self.write_slots(slots).map(|()| number)
     }
@@ -44,7 +45,8 @@ impl Volume {
     /// # Errors
     /// [`Error::NotFound`] if the slot is empty, or the store's.
     pub fn remove_slot(&mut self, number: usize) -> Result<()> {
-        let mut slots = self.own_slots()?;
+        self.check_writable()?;
+        let mut slots = self.key_slots()?;
         slots.remove(number)?;
         self.write_slots(slots)
     }
@@ -69,7 +71,7 @@ impl Volume {
         let mut bytes = Zeroizing::new([0; 32]);
         self.platform.random(bytes.as_mut_slice())?;
         let key = VolumeKey::new(*bytes);
-        let generation = self.next_slot_generation(&self.own_slots()?);
+        let generation = self.next_slot_generation(&self.key_slots()?);
         let mut slots = KeySlots::empty(self.identity.uuid);
         for holder in holders {
             slots
@@ -91,9 +93,11 @@ impl Volume {
         self.checkpoint()
     }
 
-    /// The slots under the present key; none yet if the volume never had any.
-    fn own_slots(&self) -> Result<KeySlots> {
-        self.check_writable()?;
+    /// The slots under the present key, authenticated; none yet if the volume never had any.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if neither copy belongs to this key, or the store's.
+    pub fn key_slots(&self) -> Result<KeySlots> {
         let copies = KeySlots::copies(self.medium.disk.store())?;
         let identity = &self.identity;
         match KeySlots::sealed(&copies, &identity.uuid, &self.key) {
