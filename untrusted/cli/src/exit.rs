@@ -4,6 +4,7 @@
 //! those of `timeout(1)`, `env(1)` and the shell, so that scripts can tell them apart; a guest that uses the same numbers
 //! can only be told apart by what stands on standard error.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use twine::error::{Error, Refusal};
@@ -14,6 +15,16 @@ use twine::error::{Error, Refusal};
 pub(crate) enum Code {
     /// The command line is wrong; the number is clap's.
     Usage = 2,
+    /// The passphrase or key does not open the volume.
+    Key = 115,
+    /// A volume was tampered with, rolled back, or has another history.
+    Tampered = 116,
+    /// The check of a volume found something wrong.
+    Damaged = 117,
+    /// The file is not a volume, or needs a newer release.
+    NotAVolume = 118,
+    /// The volume, or the disk below it, is full.
+    Full = 119,
     /// The launch document, or what was passed beside it, is not valid, or the enclave refused it.
     Document = 120,
     /// The platform that was asked for cannot be used.
@@ -49,15 +60,16 @@ impl Code {
         {
             return code.code;
         }
+        if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref()) {
+            return Self::of_volume(error);
+        }
         let found = error.chain().find_map(|cause| cause.downcast_ref());
         found.map_or(Self::Host, Self::of_host)
     }
 
     fn of_host(error: &Error) -> Self {
         match error {
-            Error::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                Self::NotFound
-            }
+            Error::File { source, .. } if source.kind() == ErrorKind::NotFound => Self::NotFound,
             Error::BadModule { .. } | Error::NoCompiler { .. } => Self::Module,
             Error::BadDocument(_)
             | Error::OtherModule { .. }
@@ -69,6 +81,39 @@ impl Code {
             | Error::EnclaveKilled { .. }
             | Error::EnclaveMisbehaved(_)
             | Error::CallRefused(_) => Self::Enclave,
+            _ => Self::Host,
+        }
+    }
+
+    fn of_volume(error: &twine_volume::Error) -> Self {
+        use twine_volume::Error as Volume;
+        match error {
+            Volume::File { source, .. } if source.kind() == ErrorKind::NotFound => Self::NotFound,
+            Volume::File { source, .. } if source.kind() == ErrorKind::StorageFull => Self::Full,
+            Volume::Volume { source, .. } | Volume::Inside { source, .. } => {
+                Self::of_file_system(*source)
+            }
+            Volume::NoSlot { .. } | Volume::WrongSecret { .. } | Volume::KeyFile { .. } => {
+                Self::Key
+            }
+            Volume::UnreasonableSlot { .. } | Volume::ForbiddenName { .. } => Self::Tampered,
+            _ => Self::Host,
+        }
+    }
+
+    fn of_file_system(error: twine_volume::fs::Error) -> Self {
+        use twine_volume::fs::Error as Fs;
+        match error {
+            Fs::WrongKey => Self::Key,
+            Fs::Tampered { .. }
+            | Fs::RolledBack { .. }
+            | Fs::Forked { .. }
+            | Fs::Poisoned
+            | Fs::Truncated { .. }
+            | Fs::Malformed { .. } => Self::Tampered,
+            Fs::NotAVolume | Fs::Unsupported(_) => Self::NotAVolume,
+            Fs::NoSpace => Self::Full,
+            Fs::NotFound => Self::NotFound,
             _ => Self::Host,
         }
     }
@@ -106,6 +151,19 @@ Exit codes:
   127  there is no such file
   134  the guest trapped";
 
+/// What `twine volume --help` says about exit codes.
+pub(crate) const VOLUME_HELP: &str = "\
+Exit codes:
+    0  done; for `diff-root`: the same, or newer
+    2  the command line is wrong
+  115  the passphrase or key does not open the volume
+  116  the volume was tampered with, cut, rolled back, or has another history
+  117  the check found something wrong
+  118  the file is not a volume, or needs a newer release
+  119  the volume, or the disk below it, is full
+  125  Twine itself or this machine failed
+  127  there is no such file";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +172,11 @@ mod tests {
     fn every_code_is_documented() {
         for code in [
             Code::Usage,
+            Code::Key,
+            Code::Tampered,
+            Code::Damaged,
+            Code::NotAVolume,
+            Code::Full,
             Code::Document,
             Code::Backend,
             Code::Enclave,
@@ -124,7 +187,11 @@ mod tests {
             Code::NotFound,
             Code::Trap,
         ] {
-            assert!(HELP.contains(&format!("\n{:5}  ", code as u8)), "{code:?}");
+            let line = format!("\n{:5}  ", code as u8);
+            assert!(
+                HELP.contains(&line) || VOLUME_HELP.contains(&line),
+                "{code:?}"
+            );
         }
     }
 
@@ -138,6 +205,11 @@ mod tests {
         };
         assert_eq!(Code::of(&missing.into()), Code::NotFound);
         assert_eq!(Code::of(&anyhow::anyhow!("else")), Code::Host);
+        let full = twine_volume::Error::Volume {
+            path: "app.volume".into(),
+            source: twine_volume::fs::Error::NoSpace,
+        };
+        assert_eq!(Code::of(&full.into()), Code::Full);
         let blame = Blame {
             code: Code::Backend,
             message: "no".into(),

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{compile, completions, doctor, image, measure, run};
+use crate::command::{compile, completions, doctor, image, measure, run, volume};
 use crate::exit::Code;
 
 /// Runs WebAssembly programs inside SGX enclaves
@@ -32,6 +32,7 @@ enum Command {
     Compile(compile::Arguments),
     Measure(measure::Arguments),
     Image(image::Arguments),
+    Volume(volume::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
 }
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => arguments.run(),
         Command::Measure(arguments) => arguments.run(),
         Command::Image(arguments) => arguments.run(),
+        Command::Volume(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(command_line()),
     };
@@ -104,6 +106,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Programs", &["run", "compile"]),
     ("Identity", &["measure", "image"]),
+    ("Files", &["volume"]),
     ("This machine", &["doctor", "completions"]),
 ];
 

@@ -254,6 +254,15 @@ impl Volume {
         self.fs.refresh().map_err(in_volume(&self.path))
     }
 
+    /// Makes the file as short as its contents; returns by how many bytes it became shorter.
+    ///
+    /// # Errors
+    /// [`Error::Volume`]; stopping halfway is harmless.
+    pub fn compact(&mut self) -> Result<u64> {
+        let blocks = self.fs.compact().map_err(in_volume(&self.path))?;
+        Ok(blocks * twine_fs::limits::BLOCK_LEN as u64)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

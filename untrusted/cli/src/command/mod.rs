@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod image;
 pub(crate) mod measure;
 pub(crate) mod run;
+pub(crate) mod volume;
 
 /// Whether a file is a launch document; else it is a module.
 fn is_document(path: &Path) -> bool {
