@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(Code::of(&lost), Code::Enclave);
         let missing = Error::File {
             path: "app.wasm".into(),
-            source: std::io::ErrorKind::NotFound.into(),
+            source: ErrorKind::NotFound.into(),
         };
         assert_eq!(Code::of(&missing.into()), Code::NotFound);
         assert_eq!(Code::of(&anyhow::anyhow!("else")), Code::Host);

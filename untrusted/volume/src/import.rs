@@ -232,22 +232,30 @@ impl Import<'_> {
         loop {
             let len = file.read(&mut chunk).map_err(at(from))?;
             if len == 0 {
-                return Ok(());
+                let sized = self.volume.fs.set_size(made, offset);
+                return sized.map_err(inside(path));
             }
             let bytes = chunk.get(..len).unwrap_or_default();
-            match self.volume.fs.write(made, offset, bytes) {
-                Err(twine_fs::Error::TooMuchUnsynced) => {
-                    self.commit()?;
-                    self.volume.fs.write(made, offset, bytes)
-                }
-                written => written,
+            // What is zero stays a hole, and takes no room on the way.
+            if bytes.iter().any(|&byte| byte != 0) {
+                self.write(made, offset, bytes, path)?;
             }
-            .map_err(inside(path))?;
             offset += len as u64;
             self.uncommitted.0 += len as u64;
             self.summary.bytes += len as u64;
             (self.progress)(len as u64);
         }
+    }
+
+    fn write(&mut self, made: u64, offset: u64, bytes: &[u8], path: &[u8]) -> Result<()> {
+        let written = match self.volume.fs.write(made, offset, bytes) {
+            Err(twine_fs::Error::TooMuchUnsynced) => {
+                self.commit()?;
+                self.volume.fs.write(made, offset, bytes)
+            }
+            written => written,
+        };
+        written.map_err(inside(path))
     }
 
     fn set_times(&mut self, ino: u64, path: &[u8], metadata: &Metadata) -> Result<()> {

@@ -114,10 +114,11 @@ impl Volume {
         let mut refused = None;
         for slots in &copies {
             match secret.unlock(slots) {
-                // The other copy may be of the key that fits: a new one was being brought in.
+                // The slots' seal says that this is the volume's key. Either the other copy is of the key that fits, as a
+                // new one was being brought in, or somebody changed the superblocks.
                 Unlocked::Slot(slot, key) => match mount(key) {
-                    Err(error @ twine_fs::Error::WrongKey) => {
-                        refused = Some(in_volume(path)(error));
+                    Err(twine_fs::Error::WrongKey) => {
+                        refused = Some(in_volume(path)(twine_fs::Error::Tampered { block: 0 }));
                     }
                     opened => {
                         let path = path.to_owned();
