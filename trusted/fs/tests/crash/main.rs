@@ -21,9 +21,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use disk::{Disk, Image};
 use support::{Random, open, proved, read_only, seeds};
-use trace::{Trace, Tree, acknowledged, begin, change, record, small, tree};
+use trace::{Trace, Tree, acknowledged, begin, change, crowded, record, small, tree};
 use twine_fs::{
-    Budget, Options, Store as _, Volume,
+    Options, Store as _, Volume,
     store::testing::{Event, RecordingStore},
 };
 
@@ -71,12 +71,12 @@ fn torture(trace: &Trace, random: &mut Random, choices: usize) -> usize {
 fn every_crash_leaves_the_last_acknowledged_state_or_the_one_under_way() {
     let mut images = 0;
     for seed in seeds(u64::from(u32::MAX)) {
-        let budget = if seed % 2 == 0 {
-            Budget::default()
-        } else {
-            small()
+        let trace = match seed % 4 {
+            0 | 2 => record(seed, 25, Options::default),
+            1 => record(seed, 25, small),
+            _ => record(seed, 60, crowded),
         };
-        images += torture(&record(seed, 25, budget), &mut Random(seed << 32), 6);
+        images += torture(&trace, &mut Random(seed << 32), 6);
         if images >= 200_000 {
             break;
         }
@@ -89,7 +89,7 @@ fn every_crash_leaves_the_last_acknowledged_state_or_the_one_under_way() {
 fn a_crash_after_a_crash_loses_nothing_either() {
     let mut images = 0;
     for seed in seeds(8) {
-        let trace = record(1000 + seed, 12, small());
+        let trace = record(1000 + seed, 12, small);
         let cut = trace.events.len() / 2 + seed as usize % 7;
         let mut disk = Disk::new(&trace.start);
         let mut synced = 0;
@@ -133,7 +133,7 @@ fn a_crash_after_a_crash_loses_nothing_either() {
 fn every_image_the_host_ever_saw_is_a_state_the_program_asked_for() {
     let mut images = 0;
     for seed in seeds(20) {
-        let trace = record(5000 + seed, 20, small());
+        let trace = record(5000 + seed, 20, small);
         let states: BTreeSet<&Tree> = trace.states.iter().collect();
         let mut image = Image::new(&trace.start);
         for event in &trace.events {

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use twine_fs::{
-    Budget, Error, FileKind, Options, Volume,
+    Budget, Error, FileKind, MemoryStore, Options, Volume,
     store::testing::{Event, RecordingStore},
 };
 
 use crate::{
     BLOCK,
-    support::{Random, contents, create, open},
+    support::{Random, contents, create, open, read_only},
 };
 
 /// Everything a program can see of a volume: paths with contents.
@@ -51,13 +51,9 @@ pub(crate) const fn acknowledged(sync: usize) -> u64 {
     sync as u64 * 2 + 1
 }
 
-/// Runs random operations with syncs of everything, and records.
-pub(crate) fn record(seed: u64, syncs: usize, budget: Budget) -> Trace {
+/// Runs random operations with syncs, of everything or of one file, and records. The last sync is of everything.
+pub(crate) fn record(seed: u64, syncs: usize, options: impl Fn() -> Options) -> Trace {
     let store = Arc::new(RecordingStore::default());
-    let options = || Options {
-        budget,
-        ..Options::default()
-    };
     let mut volume = create(Arc::clone(&store), options());
     let skipped = store.events().len();
     let start = store.memory().image();
@@ -67,17 +63,26 @@ pub(crate) fn record(seed: u64, syncs: usize, budget: Budget) -> Trace {
         for _ in 0..random.below(6) + 1 {
             change(&mut volume, &mut random);
         }
-        states.push(tree(&mut volume).unwrap());
         store.note(begin(sync));
-        if random.below(12) == 0 {
-            // A new mount: its first commit is a checkpoint.
-            volume.sync().unwrap();
-            store.note(acknowledged(sync));
-            drop(volume);
-            volume = open(Arc::clone(&store), options()).unwrap();
-        } else {
-            volume.sync().unwrap();
-            store.note(acknowledged(sync));
+        let file = random_file(&mut volume, &mut random).filter(|_| sync < syncs);
+        match (random.below(12), file) {
+            (0..4, Some(file)) => {
+                volume.sync_file(file).unwrap();
+                // Which other files come along is for the model test to say; what a clean mount finds, a crash must leave.
+                let image = MemoryStore::from_image(&store.memory().image());
+                states.push(tree(&mut open(image, read_only()).unwrap()).unwrap());
+                store.note(acknowledged(sync));
+            }
+            (choice, _) => {
+                states.push(tree(&mut volume).unwrap());
+                volume.sync().unwrap();
+                store.note(acknowledged(sync));
+                if choice == 11 {
+                    // A new mount: its first commit is a checkpoint.
+                    drop(volume);
+                    volume = open(Arc::clone(&store), options()).unwrap();
+                }
+            }
         }
     }
     volume.close().unwrap();
@@ -86,6 +91,14 @@ pub(crate) fn record(seed: u64, syncs: usize, budget: Budget) -> Trace {
         states,
         start,
     }
+}
+
+fn random_file(volume: &mut Volume, random: &mut Random) -> Option<u64> {
+    let entries = volume.read_directory(Volume::ROOT, 0, usize::MAX).unwrap();
+    let files = entries.iter().filter(|entry| entry.kind == FileKind::File);
+    let files: Vec<u64> = files.map(|entry| entry.ino).collect();
+    let choice = random.below(files.len().max(1) as u64);
+    files.get(choice as usize).copied()
 }
 
 pub(crate) fn change(volume: &mut Volume, random: &mut Random) {
@@ -109,11 +122,22 @@ pub(crate) fn change(volume: &mut Volume, random: &mut Random) {
 }
 
 /// Caches so small that unsynced data is spilled.
-pub(crate) fn small() -> Budget {
-    Budget {
-        uncommitted: 16 * BLOCK,
-        data: 16 * BLOCK,
-        nodes: 16 * BLOCK,
-        ..Budget::default()
+pub(crate) fn small() -> Options {
+    Options {
+        budget: Budget {
+            uncommitted: 16 * BLOCK,
+            data: 16 * BLOCK,
+            nodes: 16 * BLOCK,
+            ..Budget::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// So little space that it has to be used again and again, and often there is none.
+pub(crate) fn crowded() -> Options {
+    Options {
+        capacity: 128 * BLOCK as u64,
+        ..small()
     }
 }
