@@ -127,13 +127,16 @@ fn prepare(
     let state = store.data_mut();
     let mounts = mount(&mut *state.platform, &document)?;
     state.mounts = Mounts::new(mounts).map_err(Error::Mounts)?;
-    open_mounts(&mut state.descriptors, &state.mounts)?;
+    open_mounts(&mut state.descriptors, &mut state.mounts)?;
     Ok(Guest { store, program })
 }
 
 /// Opens the directories that the guest finds.
-fn open_mounts(descriptors: &mut Descriptors, mounts: &Mounts) -> Result<(), Error> {
-    for file in mounts.roots() {
+fn open_mounts(descriptors: &mut Descriptors, mounts: &mut Mounts) -> Result<(), Error> {
+    let roots = mounts
+        .hold_roots()
+        .map_err(|error| Error::Mounts(format!("{error:?}")))?;
+    for file in roots {
         let origin = Origin::Mount;
         let entry = Entry {
             resource: Resource::Directory(OpenDirectory { file, origin }),

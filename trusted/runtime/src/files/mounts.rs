@@ -78,12 +78,13 @@ impl Mounts {
         Ok(Self(mounts))
     }
 
-    /// The directories at the top, in order.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = File> {
-        self.0.iter().enumerate().map(|(mount, at)| File {
-            mount,
-            node: at.files.root(),
-        })
+    /// The directories at the top, in order, held.
+    pub(crate) fn hold_roots(&mut self) -> Result<Vec<File>> {
+        let hold = |(mount, at): (usize, &mut Mount)| {
+            let node = at.files.root();
+            at.files.hold(node).map(|()| File { mount, node })
+        };
+        self.0.iter_mut().enumerate().map(hold).collect()
     }
 
     /// The guest's name for a mount.

@@ -28,7 +28,7 @@
 //! | `fd_allocate` | complete | ENOTSUP where the file system cannot |
 //! | `fd_readdir` | complete | "." and ".." first; the last entry is cut off where the buffer ends |
 //! | `fd_prestat_get`, `fd_prestat_dir_name` | complete | only for mounts; EBADF for anything else |
-//! | `path_open` | complete | CREAT with DIRECTORY: EINVAL. Rights that mean nothing for what is opened are dropped, as the specification has it; so are bits that are no rights |
+//! | `path_open` | complete | CREAT with DIRECTORY: EINVAL. Rights that mean nothing for what is opened are dropped, as the specification has it |
 //! | `path_create_directory`, `path_remove_directory`, `path_unlink_file` | complete | |
 //! | `path_filestat_get`, `path_filestat_set_times`, `path_readlink` | complete | |
 //! | `path_link`, `path_rename` | complete | between two mounts: EXDEV. `path_link` follows a link if told to |

@@ -33,7 +33,7 @@ fn path_open(
     opened: u32,
 ) -> Result {
     let flags = flags_from(flags)?;
-    // Some programs ask for bits that are no rights. They get those that are.
+    // Some programs ask for every bit. They get those that mean something for files.
     let rights = Rights {
         base: base & right::ALL,
         inheriting: inheriting & right::ALL,

@@ -6,13 +6,15 @@
 //! | `ends` | how guests end: exit codes, traps, backtraces |
 //! | `limits` | memory, tables, stack |
 //! | `streams`, `process` | WASI, call by call |
-//! | `paths` | WASI on files of every kind of file system; `script` makes the guests |
+//! | `files`, `directories`, `paths` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
 //!
 //! One binary for all, because linking the compiler takes longer than running the tests.
 
+mod directories;
 mod ends;
+mod files;
 mod guest;
 mod hostile;
 mod launch;
@@ -23,3 +25,4 @@ mod script;
 mod spectest;
 mod streams;
 mod support;
+mod watched;

@@ -19,6 +19,7 @@ use twine_runtime::files::{Access, FileSystem};
 
 use crate::guest::{Report, module_with, report_of};
 use crate::support::{Launch, file_systems};
+use crate::watched::Watched;
 
 /// An argument of a call.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Arg<'a> {
     Small(u32),
     /// 64 bits.
     Large(u64),
+    /// 64 bits that are in memory at this address.
+    Loaded(u32),
     /// Address and length of these bytes.
     Text(&'a [u8]),
     /// Address and count of a list with one buffer: address, length.
@@ -60,6 +63,7 @@ impl Script {
             match *argument {
                 Arg::Small(value) => write!(call, " (i32.const {value})"),
                 Arg::Large(value) => write!(call, " (i64.const {value})"),
+                Arg::Loaded(at) => write!(call, " (i64.load (i32.const {at}))"),
                 Arg::Text(bytes) => {
                     let at = self.place(bytes);
                     write!(call, " (i32.const {at}) (i32.const {})", bytes.len())
@@ -146,10 +150,14 @@ impl Script {
 
     /// Runs the script on an empty file system of each kind, and returns what was shown, which is the same.
     pub(crate) fn run_on_each(&self) -> Vec<u8> {
-        let mut shown: Vec<(&str, Vec<u8>)> = file_systems()
-            .into_iter()
-            .map(|(kind, files)| (kind, self.run(vec![mount("/", files)])))
-            .collect();
+        let run = |(kind, files)| {
+            // Notices what is held too often or too long.
+            let (files, watch) = Watched::around(files);
+            let shown = self.run(vec![mount("/", files)]);
+            assert!(watch.borrow().closed);
+            (kind, shown)
+        };
+        let mut shown: Vec<(&str, Vec<u8>)> = file_systems().into_iter().map(run).collect();
         let (first, expected) = shown.pop().unwrap();
         for (kind, shown) in shown {
             assert_eq!(shown, expected, "{kind} and {first}");
@@ -159,8 +167,18 @@ impl Script {
 
     /// Runs the script, and returns all that is left.
     pub(crate) fn report(&self, mounts: Vec<Mount>) -> Report {
+        self.report_in(mounts, |_| ())
+    }
+
+    /// Runs the script in a launch that `prepare` changes.
+    pub(crate) fn report_in(
+        &self,
+        mounts: Vec<Mount>,
+        prepare: impl FnOnce(&mut Launch),
+    ) -> Report {
         let mut launch = Launch::new(&self.module());
         launch.mounts = mounts;
+        prepare(&mut launch);
         self.check(report_of(launch))
     }
 
