@@ -349,7 +349,7 @@ impl Space {
     pub(crate) fn used_from(&mut self, medium: &mut Medium, first: u64) -> Result<u64> {
         let mut used = 0;
         for address in first..self.total {
-            used += u64::from(self.chunk(medium, address)?.is_used(address));
+            used += u64::from(self.chunk(medium, address)?.used.has(address));
         }
         Ok(used)
     }
@@ -357,7 +357,7 @@ impl Space {
     /// Where the last used block ends.
     pub(crate) fn end(&mut self, medium: &mut Medium) -> Result<u64> {
         for address in (0..self.total).rev() {
-            if self.chunk(medium, address)?.is_used(address) {
+            if self.chunk(medium, address)?.used.has(address) {
                 return Ok(address + 1);
             }
         }
