@@ -7,6 +7,11 @@ use std::{
     path::Path,
 };
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+};
+
 use super::{Range, Store};
 use crate::{
     error::{Error, Result},
@@ -69,8 +74,17 @@ impl Store for FileStore {
         Ok(self.file.metadata().map_err(host)?.len() / BLOCK_LEN as u64)
     }
 
+    /// Growing takes room on the disk, so that a full one is noticed by whoever writes, not by a later flush.
     fn resize(&self, blocks: u64) -> Result<()> {
-        self.file.set_len(position(blocks)?).map_err(host)
+        let (old, new) = (self.file.metadata().map_err(host)?.len(), position(blocks)?);
+        if new > old {
+            match fallocate(&self.file, FallocateFlags::empty(), old, new - old) {
+                // Not every file system can; there the length is all there is.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+                taken => return taken.map_err(|error| host(error.into())),
+            }
+        }
+        self.file.set_len(new).map_err(host)
     }
 }
 
@@ -84,5 +98,28 @@ fn host(error: io::Error) -> Error {
             Error::NoSpace
         }
         _ => Error::Host(error.raw_os_error().unwrap_or(5)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn growing_takes_room_on_the_disk_or_says_that_there_is_none() {
+        let name = std::format!("twine-fs-store-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let store = FileStore::open(&path).unwrap();
+        store.resize(256).unwrap();
+        let taken = std::fs::metadata(&path).unwrap().blocks() * 512;
+        assert!(taken >= 256 * BLOCK_LEN as u64, "{taken} bytes");
+        // 4 EiB: more than any disk has.
+        assert_eq!(store.resize(1 << 50), Err(Error::NoSpace));
+        assert_eq!(store.size(), Ok(256));
+        store.resize(16).unwrap();
+        assert_eq!(store.size(), Ok(16));
+        std::fs::remove_file(&path).unwrap();
     }
 }
