@@ -243,18 +243,29 @@ impl Medium {
     /// Writes all dirty nodes of a tree, leaves first, and gives the space of the old ones back.
     pub(crate) fn write_nodes(&mut self, tree: &mut Tree, space: &mut Space) -> Result<()> {
         for level in 0..tree.top.height {
-            for key in self.dirty_in(tree, level) {
-                let address = if self.is_empty(&key) {
-                    None
-                } else {
-                    Some(space.allocate_one(self)?)
-                };
-                let old = self.write_node(tree, key, address)?;
-                space.discard(self, &old)?;
-            }
+            self.write_level(tree, level, space)?;
         }
         if tree.top.root.is_hole() {
             tree.top.height = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes the dirty nodes of one level, so that they can be dropped from memory. The nodes above stay dirty.
+    pub(crate) fn write_level(
+        &mut self,
+        tree: &mut Tree,
+        level: u8,
+        space: &mut Space,
+    ) -> Result<()> {
+        for key in self.dirty_in(tree, level) {
+            let address = if self.is_empty(&key) {
+                None
+            } else {
+                Some(space.allocate_one(self)?)
+            };
+            let old = self.write_node(tree, key, address)?;
+            space.discard(self, &old)?;
         }
         Ok(())
     }

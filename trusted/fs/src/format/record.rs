@@ -46,6 +46,19 @@ impl Operation {
         matches!(self, Self::Inode { inode: None, .. })
     }
 
+    /// Length in the stream, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Inode { inode, .. } => {
+                let inline = inode.as_ref().and_then(|inode| inode.inline.as_deref());
+                16 + super::inode::ATTRIBUTES_LEN
+                    + inline.map_or(0, |bytes| bytes.len().next_multiple_of(8))
+            }
+            Self::Truncate { .. } => 24,
+            Self::Update { refs, .. } => 24 + refs.len() * REF_LEN,
+        }
+    }
+
     pub(crate) fn write(&self, out: &mut Writer) {
         match self {
             Self::Inode {
@@ -124,9 +137,11 @@ impl Operation {
 /// Writes operations one after the other.
 pub(crate) fn encode_operations(operations: &[Operation]) -> Vec<u8> {
     let mut out = Writer::new();
-    operations
-        .iter()
-        .for_each(|operation| operation.write(&mut out));
+    for operation in operations {
+        let end = out.len() + operation.len();
+        operation.write(&mut out);
+        out.at(end);
+    }
     out.into_vec()
 }
 

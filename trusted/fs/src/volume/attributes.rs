@@ -77,6 +77,7 @@ impl Volume {
         modified: Option<u64>,
     ) -> Result<()> {
         self.check_writable()?;
+        self.ensure_memory()?;
         let now = self.platform.now();
         let file = self.file(ino)?;
         let times = &mut file.current.times;

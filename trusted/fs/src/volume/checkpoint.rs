@@ -3,7 +3,7 @@
 //! What is written is the committed state only. So anybody may cause a checkpoint at any time, for instance to get
 //! space back, without making anything durable that the program did not ask for.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
@@ -97,20 +97,11 @@ impl Volume {
 
     /// Writes the blocks of the inode table that changed.
     fn write_table(&mut self) -> Result<()> {
-        let mut changed: BTreeMap<u64, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
-        for (&ino, file) in self.files.iter().filter(|(_, file)| file.logged) {
-            let bytes = file.committed.as_ref().map_or_else(
-                || alloc::vec![0; INODE_LEN],
-                |inode| inode.encode(&file.tree.top),
-            );
-            let at = remainder(ino, 16) * INODE_LEN;
-            changed
-                .entry(ino / INODES_PER_BLOCK)
-                .or_default()
-                .push((at, bytes));
-        }
-        for (number, inodes) in changed {
-            self.write_table_block(number, &inodes)?;
+        let logged = self.files.iter().filter(|(_, file)| file.logged);
+        let logged: Vec<u64> = logged.map(|(&ino, _)| ino).collect();
+        let block_of = |ino: &u64| ino / INODES_PER_BLOCK;
+        for inodes in logged.chunk_by(|one, next| block_of(one) == block_of(next)) {
+            self.write_table_block(inodes)?;
         }
         let mut table = self.table;
         self.medium.write_nodes(&mut table, &mut self.space)?;
@@ -118,14 +109,19 @@ impl Volume {
         Ok(())
     }
 
-    fn write_table_block(&mut self, number: u64, inodes: &[(usize, Vec<u8>)]) -> Result<()> {
+    /// Writes the block of the inode table that holds these inodes.
+    fn write_table_block(&mut self, inodes: &[u64]) -> Result<()> {
         let mut table = self.table;
+        let number = inodes.first().map_or(0, |ino| ino / INODES_PER_BLOCK);
         let mut block = alloc::boxed::Box::new(*self.cached_block(&table, number)?);
-        for (at, bytes) in inodes {
-            block
-                .get_mut(*at..*at + INODE_LEN)
-                .unwrap_or_default()
-                .copy_from_slice(bytes);
+        for ino in inodes {
+            let at = remainder(*ino, 16) * INODE_LEN;
+            let place = block.get_mut(at..at + INODE_LEN).unwrap_or_default();
+            let file = self.files.get(ino);
+            match file.and_then(|file| Some((file.committed.as_ref()?, &file.tree.top))) {
+                Some((inode, top)) => place.copy_from_slice(&inode.encode(top)),
+                None => place.fill(0),
+            }
         }
         let new = if is_zero(&*block) {
             Ref::HOLE

@@ -23,7 +23,7 @@ use crate::{
     flight::Flight,
     format::{
         ino,
-        record::{Head, continuations_for, encode_operations, in_head},
+        record::{Head, Operation, continuations_for, encode_operations, in_head},
         reference::{Kind, Place},
     },
     freshness::{Checkpoint, Mark},
@@ -96,7 +96,7 @@ impl Volume {
         }
         self.spill_large(&inos)?;
         let plan = self.plan(&inos)?;
-        let continuations = continuations_for(encode_operations(&plan.operations).len());
+        let continuations = continuations_for(plan.operations.iter().map(Operation::len).sum());
         match continuations.filter(|_| self.log_has_room()) {
             Some(continuations) => self.begin_record(plan, continuations, &inos).map(Some),
             None => self.commit_checkpoint(plan, &inos).map(|()| None),
@@ -124,13 +124,15 @@ impl Volume {
     }
 
     fn log_has_room(&self) -> bool {
-        // Dirty nodes are pinned: half of the node budget is kept for reading.
-        let room_for_nodes = self.medium.dirty_nodes() < self.budget.node_blocks() / 2 + 8;
+        // Dirty nodes are pinned, those of this commit too: half of the node budget is kept for reading.
+        let pinned = self.medium.dirty_nodes() + self.usage.nodes;
+        let room_for_nodes = pinned < self.budget.node_blocks() / 2 + 8;
         self.log.open
             && self.log.records < LOG_RECORDS_MAX
             && self.log.blocks < LOG_BLOCKS_MAX
             && room_for_nodes
             && !self.space.is_crowded()
+            && !self.is_crowded()
     }
 
     /// Keeps the staging area small: what a large commit carries is written out before the record.
@@ -156,6 +158,7 @@ impl Volume {
         continuations: usize,
         inos: &BTreeSet<u64>,
     ) -> Result<Arc<Flight>> {
+        self.prepare_nodes(&plan)?;
         let wanted = continuations + plan.fresh.len() + 1;
         let addresses = self.space.allocate_many(&mut self.medium, wanted as u64)?;
         let written = self.write_record(&mut plan, continuations, &addresses);
@@ -264,16 +267,32 @@ impl Volume {
                 .try_for_each(|&address| self.space.release(&mut self.medium, address))?;
             return Err(error);
         }
-        let applied = plan
-            .operations
-            .iter()
-            .try_for_each(|operation| self.apply(operation));
+        let applied = plan.operations.iter().try_for_each(|operation| {
+            self.apply(operation)
+                .and_then(|()| self.write_leaves(operation))
+        });
         if applied.is_err() {
             self.medium.disk.degrade(Health::MountAgain);
         }
         applied?;
         self.settle_commit(inos)?;
         self.checkpoint()
+    }
+
+    /// Writes leaves out as soon as they have changed, if memory has no room for all of them. Blocks are set in order, so that
+    /// each is written once.
+    fn write_leaves(&mut self, operation: &Operation) -> Result<()> {
+        let Operation::Update { ino, .. } = operation else {
+            return Ok(());
+        };
+        if self.medium.dirty_nodes() < self.budget.node_blocks() / 2 {
+            return Ok(());
+        }
+        let file = self.files.get_mut(ino).ok_or(Error::NotFound)?;
+        self.medium
+            .write_level(&mut file.tree, 0, &mut self.space)?;
+        // What is dropped from memory has to be there when it is read again.
+        self.medium.disk.write_staged()
     }
 
     fn seal_data(&mut self, plan: &mut Plan, addresses: &[u64]) -> Result<()> {

@@ -126,6 +126,12 @@ enum Purpose {
 /// Inodes kept in memory although nobody uses them.
 const IDLE_FILES_MAX: usize = 512;
 
+/// Memory of an inode, with its entries in maps, in bytes; measured, and rounded up.
+const INODE_COST: u64 = 1024;
+
+/// Memory of the reference to a spilled block, with its share in a commit, in bytes; measured, and rounded up.
+const SPILLED_COST: u64 = 192;
+
 impl Volume {
     /// The file with that inode number, loaded if need be.
     fn file(&mut self, ino: u64) -> Result<&mut File> {
@@ -171,11 +177,36 @@ impl Volume {
         }
     }
 
+    /// Whether inodes and references to spilled blocks use up their budget.
+    fn is_crowded(&self) -> bool {
+        let inodes = (self.files.len() as u64).saturating_sub(IDLE_FILES_MAX as u64);
+        inodes * INODE_COST + self.usage.frames_spilled * SPILLED_COST >= self.budget.unsynced()
+    }
+
+    /// Makes sure that there is memory for what one more change leaves behind until the next sync.
+    fn ensure_memory(&mut self) -> Result<()> {
+        if self.is_crowded() {
+            if self.log.records > 0 {
+                // Inodes that were committed need not stay in memory once a superblock leads to them.
+                self.checkpoint()?;
+            }
+            self.forget_idle_files();
+        }
+        if self.is_crowded() {
+            return Err(Error::TooMuchUnsynced);
+        }
+        Ok(())
+    }
+
     /// Makes sure that `extra` more blocks can be committed, together with everything uncommitted.
     ///
     /// # Errors
     /// [`Error::NoSpace`]: decided here, when the program writes, so that a sync never runs out of space.
+    /// [`Error::TooMuchUnsynced`] if memory runs out.
     fn ensure_space(&mut self, extra: u64, purpose: Purpose) -> Result<()> {
+        if purpose == Purpose::Store {
+            self.ensure_memory()?;
+        }
         let reserve = match purpose {
             Purpose::Store => (self.space.limit() / 64).clamp(8, 4096),
             Purpose::Remove => 0,

@@ -44,16 +44,18 @@ pub enum Access {
     ReadOnly,
 }
 
-/// Memory a mount may use, in bytes. What is dirty or open comes on top where it cannot be written out.
+/// Memory a mount may use, in bytes. Together with two fixed parts that is all: some 2 MiB for blocks on their way to the
+/// store, and for each open file 1 KiB, because closing them is up to the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Tree nodes. 8 MiB cover 1 GiB of file.
+    /// Tree nodes, and a quarter more for the bitmap of free space. 8 MiB of nodes cover 1 GiB of file.
     pub nodes: usize,
     /// Decrypted data that is committed.
     pub data: usize,
     /// Uncommitted data. More is sealed and written to free blocks that nothing refers to.
     pub uncommitted: usize,
-    /// References to uncommitted data that was written out, about 64 bytes for 4096 of it.
+    /// What memory must know of uncommitted changes: about 192 bytes for every 4096 that were written out, and 1024 for every
+    /// inode. If it is used up, changes fail with [`Error::TooMuchUnsynced`] until a sync.
     pub spilled: usize,
 }
 
@@ -86,19 +88,22 @@ impl Budget {
         (self.nodes / BLOCK_LEN).max(16) as u64
     }
 
-    /// Bitmap blocks in memory. One describes 128 MiB of volume file.
+    /// Bitmap blocks in memory, each with room for what only memory knows. One describes 128 MiB of volume file.
     pub(crate) fn bitmap_blocks(&self) -> usize {
-        (self.nodes / 8 / BLOCK_LEN).max(4)
+        (self.nodes / 4 / (3 * BLOCK_LEN)).max(4)
     }
 
     pub(crate) fn dirty_blocks(&self) -> u64 {
         (self.uncommitted / BLOCK_LEN).max(16) as u64
     }
 
-    pub(crate) const fn spilled_blocks(&self) -> u64 {
-        (self.spilled / 64) as u64
+    pub(crate) fn unsynced(&self) -> u64 {
+        (self.spilled as u64).max(UNSYNCED_MIN)
     }
 }
+
+/// Least memory for what must be known of uncommitted changes, in bytes: a thousand files, or 20 MiB of data.
+const UNSYNCED_MIN: u64 = 1 << 20;
 
 impl Volume {
     /// Creates an empty volume. Whatever the store held is lost.

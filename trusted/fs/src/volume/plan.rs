@@ -72,22 +72,22 @@ impl Volume {
         if stays {
             plan_updates(ino, file, plan);
         }
-        if stays {
-            self.prepare_nodes(ino)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
-    /// Loads and pins the nodes that a commit will touch: once its record is durable, applying it must not fail.
-    fn prepare_nodes(&mut self, ino: u64) -> Result<()> {
-        let Some(file) = self.files.get_mut(&ino) else {
-            return Ok(());
-        };
-        let mut leaf = None;
-        for &block in file.frames.keys() {
-            if leaf.replace(block / FAN_OUT as u64) != Some(block / FAN_OUT as u64) {
+    /// Loads and pins the nodes that a record will touch: once it is written, applying it must not fail.
+    pub(super) fn prepare_nodes(&mut self, plan: &Plan) -> Result<()> {
+        for operation in &plan.operations {
+            let Operation::Update { ino, first, refs } = operation else {
+                continue;
+            };
+            let Some(file) = self.files.get_mut(ino) else {
+                continue;
+            };
+            let (mut block, end) = (*first, first + refs.len() as u64);
+            while block < end {
                 self.medium.prepare(&mut file.tree, block)?;
+                block = block - block % FAN_OUT as u64 + FAN_OUT as u64;
             }
         }
         Ok(())

@@ -110,7 +110,8 @@ impl Volume {
 
     /// Makes the file at least `offset + len` bytes long, if the volume has room for that many bytes now.
     ///
-    /// Not a reservation: blocks of zeros are stored as holes, and other writes may take the room.
+    /// Less than POSIX promises: nothing is reserved. Every overwrite takes a fresh block until the next checkpoint, so
+    /// that a block of one's own would not keep a later write from [`Error::NoSpace`], and blocks of zeros are holes.
     ///
     /// # Errors
     /// As [`set_size`](Self::set_size).
@@ -198,7 +199,7 @@ impl Volume {
 
     /// Seals blocks of one leaf to fresh places at once: there is no room for them in memory.
     fn write_through(&mut self, ino: u64, first: u64, blocks: &[Block]) -> Result<()> {
-        if self.usage.frames_spilled >= self.budget.spilled_blocks() {
+        if self.is_crowded() {
             return Err(Error::TooMuchUnsynced);
         }
         let tree = self.file(ino)?.tree;
@@ -336,7 +337,7 @@ impl Volume {
         if self.usage.frames_in_memory < self.budget.dirty_blocks() {
             return Ok(());
         }
-        if self.usage.frames_spilled >= self.budget.spilled_blocks() {
+        if self.is_crowded() {
             return Err(Error::TooMuchUnsynced);
         }
         let in_memory = |file: &crate::file::File| {
