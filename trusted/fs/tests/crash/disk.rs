@@ -39,7 +39,8 @@ impl Image {
                 }
             }
             Event::Resize(blocks) if kept(0) => {
-                self.len = self.len.max(*blocks as usize * BLOCK);
+                self.len = *blocks as usize * BLOCK;
+                self.sectors.split_off(&(self.len / SECTOR));
             }
             Event::Resize(_) | Event::Flush | Event::Note(_) => {}
         }

@@ -51,7 +51,8 @@ pub(crate) const fn acknowledged(sync: usize) -> u64 {
     sync as u64 * 2 + 1
 }
 
-/// Runs random operations with syncs, of everything or of one file, and records. The last sync is of everything.
+/// Runs random operations and records. What makes them durable is a sync of everything or of one file, a new key for
+/// everything, or making the volume shorter; at the end it is a sync of everything.
 pub(crate) fn record(seed: u64, syncs: usize, options: impl Fn() -> Options) -> Trace {
     let store = Arc::new(RecordingStore::default());
     let mut volume = create(Arc::clone(&store), options());
@@ -75,7 +76,11 @@ pub(crate) fn record(seed: u64, syncs: usize, options: impl Fn() -> Options) -> 
             }
             (choice, _) => {
                 states.push(tree(&mut volume).unwrap());
-                volume.sync().unwrap();
+                match choice {
+                    9 => drop(volume.refresh().unwrap()),
+                    10 => drop(volume.compact().unwrap()),
+                    _ => volume.sync().unwrap(),
+                }
                 store.note(acknowledged(sync));
                 if choice == 11 {
                     // A new mount: its first commit is a checkpoint.
