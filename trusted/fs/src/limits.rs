@@ -64,6 +64,9 @@ pub const GROWTH_BLOCKS_MIN: u64 = 64;
 /// Blocks handed to the store in one read or write call: 1 MiB, where the cost per call no longer matters.
 pub const TRANSFER_BLOCKS: usize = 256;
 
+/// Data blocks that one step of rewriting old ones takes: 8 MiB, where the two flushes of its checkpoint no longer matter.
+pub const REFRESH_BLOCKS: usize = 2048;
+
 /// First inode number of a file; smaller ones are reserved.
 pub const FIRST_FILE_INO: u64 = 16;
 

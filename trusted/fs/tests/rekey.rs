@@ -165,6 +165,36 @@ fn after_rekeying_and_refreshing_nothing_of_the_old_key_is_left() {
     assert_contents(&mut volume, "after mounting");
 }
 
+/// Each step takes up where the last one stopped, also in the middle of a file, and programs may write in between.
+#[test]
+fn refreshing_goes_on_where_it_stopped() {
+    let (mut volume, _) = prepared();
+    let large = volume.create_file(Volume::ROOT, b"large").unwrap();
+    let bytes: Vec<u8> = (0..12_000_000_u32)
+        .map(|at| (at / 4096) as u8 | 1)
+        .collect();
+    volume.write(large, 0, &bytes).unwrap();
+    volume.sync().unwrap();
+    volume.rekey(&[holder(&secret(2))]).unwrap();
+    let mut steps = Vec::new();
+    loop {
+        match volume.refresh().unwrap() {
+            0 => break,
+            blocks => steps.push(blocks),
+        }
+        let name = format!("between-{}", steps.len());
+        let file = volume.create_file(Volume::ROOT, name.as_bytes()).unwrap();
+        volume.write(file, 0, &[3; 9000]).unwrap();
+    }
+    let total: usize = steps.iter().sum();
+    assert!(steps.len() == 2, "{steps:?}");
+    assert!((2930..3000).contains(&total), "{steps:?}: each block once");
+    assert_eq!(volume.epochs(), 1);
+    assert_clean(&mut volume);
+    assert!(contents(&mut volume, large).unwrap() == bytes);
+    assert_contents(&mut volume, "after refreshing");
+}
+
 #[test]
 fn slots_change_as_before_after_an_interrupted_rekey() {
     let (mut volume, store) = prepared();

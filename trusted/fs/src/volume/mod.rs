@@ -84,6 +84,7 @@ pub struct Volume {
     access: Access,
     budget: Budget,
     usage: Usage,
+    refreshed: keys::Refreshed,
     /// What a read is about to fetch; kept to save the allocation.
     fetches: Vec<content::Fetch>,
 }

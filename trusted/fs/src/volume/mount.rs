@@ -270,6 +270,7 @@ impl Volume {
             access: options.access,
             budget,
             usage: Usage::default(),
+            refreshed: super::keys::Refreshed::default(),
             fetches: Vec::new(),
         }
     }
