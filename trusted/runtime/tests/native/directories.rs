@@ -71,19 +71,26 @@ fn a_listing_begins_with_the_directory_itself_and_tells_inodes_and_kinds() {
         )
         .show(0, 4)
         .show(256, 1024);
-    let shown = script.run_on_each();
-    let (inodes, listing) = shown.split_at(32);
-    let (used, mut entries) = listed(listing);
-    assert_eq!(used, 24 * 5 + 6);
-    entries[2..].sort_by(|left, right| left.name.cmp(&right.name));
-    let seen: Vec<_> = entries
-        .iter()
-        .map(|entry| (&*entry.name, entry.kind))
-        .collect();
-    assert_eq!(seen, [(".", 3), ("..", 3), ("d", 3), ("f", 4), ("l", 7)]);
-    let inode = |at: usize| u64::from_le_bytes(inodes[at * 8..][..8].try_into().unwrap());
-    let seen: Vec<_> = entries.iter().map(|entry| entry.inode).collect();
-    assert_eq!(seen, [inode(3), inode(3), inode(1), inode(0), inode(2)]);
+    for (_, files) in file_systems() {
+        let shown = script.run(vec![mount("/", files)]);
+        let (inodes, listing) = shown.split_at(32);
+        let (used, mut entries) = listed(listing);
+        assert_eq!(used, 24 * 5 + 6);
+        entries[2..].sort_by(|left, right| left.name.cmp(&right.name));
+        let inode = |at: usize| u64::from_le_bytes(inodes[at * 8..][..8].try_into().unwrap());
+        let seen: Vec<_> = entries
+            .iter()
+            .map(|entry| (&*entry.name, entry.kind, entry.inode))
+            .collect();
+        let expected = [
+            (".", 3, inode(3)),
+            ("..", 3, inode(3)),
+            ("d", 3, inode(1)),
+            ("f", 4, inode(0)),
+            ("l", 7, inode(2)),
+        ];
+        assert_eq!(seen, expected);
+    }
 }
 
 /// A buffer that holds a header and no name shows one entry after the other.

@@ -74,11 +74,11 @@ fn a_document_of_another_version_than_the_enclaves_is_refused() {
 fn an_authentic_but_invalid_document_is_refused_with_line_and_key() {
     use sha2::{Digest as _, Sha512};
     let (kind, message) = refusal(|identity, request| {
-        request.document.extend_from_slice(b"[mounts]\n");
+        request.document.extend_from_slice(b"[sockets]\n");
         identity.config_id = Sha512::digest(&request.document).into();
     });
     assert_eq!(kind, Kind::DocumentRefused);
-    assert!(message.ends_with("`mounts`: unknown key"), "{message}");
+    assert!(message.ends_with("`sockets`: unknown key"), "{message}");
 }
 
 #[test]
