@@ -33,8 +33,8 @@ use std::{
 use measure::compare;
 use memmap2::{Mmap, MmapOptions};
 use twine_fs::{
-    Budget, FileStore, HostPlatform, Options, Range, Result, SharedVolume, Store, Suite, Volume,
-    VolumeKey,
+    Access, Budget, FileStore, HostPlatform, Options, Range, Result, SharedVolume, Store, Suite,
+    Volume, VolumeKey,
     store::testing::{Event, RecordingStore},
 };
 
@@ -49,14 +49,15 @@ struct MappedStore {
 
 impl MappedStore {
     fn open(path: &Path) -> Self {
+        Self::over(FileStore::open(path).unwrap(), path)
+    }
+
+    fn over(store: FileStore, path: &Path) -> Self {
         let file = File::open(path).unwrap();
         // SAFETY: a map of a file may change under the reader. This process alone has the file, and writes through
         // `FileStore` replace whole blocks that no read is looking at.
         let map = unsafe { MmapOptions::new().populate().map(&file) }.unwrap();
-        Self {
-            file: FileStore::open(path).unwrap(),
-            map,
-        }
+        Self { file: store, map }
     }
 }
 
@@ -141,11 +142,16 @@ fn prepare(path: &Path, suite: Suite, blocks: u64) -> u64 {
 }
 
 fn mounted(store: impl Store + 'static) -> Volume {
+    mount(store, Access::ReadWrite)
+}
+
+fn mount(store: impl Store + 'static, access: Access) -> Volume {
     let budget = Budget {
         nodes: 32 << 20,
         ..Budget::default()
     };
     let options = Options {
+        access,
         budget,
         ..Options::default()
     };
@@ -172,11 +178,13 @@ fn reads(folder: &Path, blocks: u64) {
     let map = unsafe { MmapOptions::new().populate().map(&file) }.unwrap();
     let paths = [Suite::Aegis128L, Suite::Aes256Gcm]
         .map(|suite| folder.join(format!("suite-{}", suite.number())));
-    let copy = folder.join("shared");
     let large = prepare(&paths[0], Suite::Aegis128L, blocks);
     assert_eq!(prepare(&paths[1], Suite::Aes256Gcm, blocks), large);
-    std::fs::copy(&paths[0], &copy).unwrap();
-    let shared = SharedVolume::new(mounted(MappedStore::open(&copy)));
+    let read_only = FileStore::open_read_only(&paths[0]).unwrap();
+    let shared = SharedVolume::new(mount(
+        MappedStore::over(read_only, &paths[0]),
+        Access::ReadOnly,
+    ));
     let (mut aegis, mut gcm) = (
         mounted(MappedStore::open(&paths[0])),
         mounted(MappedStore::open(&paths[1])),
