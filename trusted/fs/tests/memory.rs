@@ -131,19 +131,26 @@ fn memory_is_what_the_budgets_say() {
     });
     within("many names without a sync", writing, || {
         let mut volume = open(FileStore::open(&path).unwrap(), options()).unwrap();
-        let mut refused = 0;
-        for number in 0..10_000 {
-            let name = format!("file-{number}");
-            let created = volume.create_file(Volume::ROOT, name.as_bytes());
-            if created == Err(Error::TooMuchUnsynced) {
-                refused += 1;
-                volume.sync().unwrap();
-                volume.create_file(Volume::ROOT, name.as_bytes()).unwrap();
-            } else {
-                created.unwrap();
+        let names: Vec<Vec<u8>> = (0..10_000)
+            .map(|number| format!("file-{number}").into_bytes())
+            .collect();
+        for remove in [false, true] {
+            let mut refused = 0;
+            for name in &names {
+                let change = |volume: &mut Volume| match remove {
+                    false => volume.create_file(Volume::ROOT, name).map(drop),
+                    true => volume.remove_file(Volume::ROOT, name),
+                };
+                let mut changed = change(&mut volume);
+                if changed == Err(Error::TooMuchUnsynced) {
+                    refused += 1;
+                    volume.sync().unwrap();
+                    changed = change(&mut volume);
+                }
+                changed.unwrap();
             }
+            assert!((1..10).contains(&refused), "refused {refused} times");
         }
-        assert!((1..10).contains(&refused), "refused {refused} times");
         volume.sync().unwrap();
         volume.remove_file(Volume::ROOT, b"large").unwrap();
         volume.close().unwrap();

@@ -184,7 +184,11 @@ impl Volume {
         inodes * INODE_COST + self.usage.frames_spilled * SPILLED_COST >= self.budget.unsynced()
     }
 
-    /// Makes sure that there is memory for what one more change leaves behind until the next sync.
+    /// Makes sure that there is memory for what one more change leaves behind until the next sync. Comes first in every
+    /// change, before inodes are loaded that must then stay.
+    ///
+    /// # Errors
+    /// [`Error::TooMuchUnsynced`], or the store's.
     fn ensure_memory(&mut self) -> Result<()> {
         if self.is_crowded() {
             if self.log.records > 0 {
@@ -203,11 +207,7 @@ impl Volume {
     ///
     /// # Errors
     /// [`Error::NoSpace`]: decided here, when the program writes, so that a sync never runs out of space.
-    /// [`Error::TooMuchUnsynced`] if memory runs out.
     fn ensure_space(&mut self, extra: u64, purpose: Purpose) -> Result<()> {
-        if purpose == Purpose::Store {
-            self.ensure_memory()?;
-        }
         let reserve = match purpose {
             Purpose::Store => (self.space.limit() / 64).clamp(8, 4096),
             Purpose::Remove => 0,

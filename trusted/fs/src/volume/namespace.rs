@@ -25,7 +25,8 @@ impl Volume {
     /// Creates an empty file and returns its inode number.
     ///
     /// # Errors
-    /// [`Error::Exists`], [`Error::InvalidName`], [`Error::NameTooLong`], [`Error::NotADirectory`], [`Error::NoSpace`] or the store's.
+    /// [`Error::Exists`], [`Error::InvalidName`], [`Error::NameTooLong`], [`Error::NotADirectory`], [`Error::NoSpace`],
+    /// [`Error::TooMuchUnsynced`], or the store's.
     pub fn create_file(&mut self, dir: u64, name: &[u8]) -> Result<u64> {
         self.create_inode(dir, name, FileKind::File)
     }
@@ -274,6 +275,7 @@ impl Volume {
     fn check_new_name(&mut self, dir: u64, name: &[u8]) -> Result<()> {
         check_name(name)?;
         self.check_writable()?;
+        self.ensure_memory()?;
         self.live_directory(dir)?;
         if self.find(&Edit::default(), dir, name)?.is_some() {
             Err(Error::Exists)
@@ -285,6 +287,7 @@ impl Volume {
     fn existing(&mut self, dir: u64, name: &[u8]) -> Result<(u64, Entry)> {
         check_name(name)?;
         self.check_writable()?;
+        self.ensure_memory()?;
         self.directory_size(dir)?;
         self.find(&Edit::default(), dir, name)?
             .ok_or(Error::NotFound)

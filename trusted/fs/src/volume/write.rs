@@ -24,6 +24,7 @@ impl Volume {
     /// [`Error::TooMuchUnsynced`], or the store's: a prefix of `data` may have been taken, and the size says which.
     pub fn write(&mut self, ino: u64, offset: u64, data: &[u8]) -> Result<()> {
         self.check_writable()?;
+        self.ensure_memory()?;
         let end = offset
             .checked_add(data.len() as u64)
             .filter(|&end| end <= FILE_LEN_MAX);
@@ -83,6 +84,7 @@ impl Volume {
     /// As [`write`](Self::write).
     pub fn set_size(&mut self, ino: u64, size: u64) -> Result<()> {
         self.check_writable()?;
+        self.ensure_memory()?;
         if size > FILE_LEN_MAX {
             return Err(Error::FileTooLarge);
         }
