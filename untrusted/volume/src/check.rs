@@ -1,9 +1,10 @@
 //! The full check, and what its findings mean for the operator.
 
-use twine_fs::{Finding, Report};
+use twine_fs::limits::BLOCK_LEN;
+use twine_fs::{Access, Finding, Report, Store as _};
 
 use crate::error::Result;
-use crate::volume::{Volume, in_volume};
+use crate::volume::{Volume, in_volume, open_file};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +35,29 @@ impl Volume {
         let path = self.path().to_owned();
         self.fs.check().map_err(in_volume(&path))
     }
+
+    /// Compares the two copies of the key slots, of which one would do; `None` if they agree.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_slot_copies(&self) -> Result<Option<Explained>> {
+        let store = open_file(self.path(), Access::ReadOnly)?;
+        let mut copies = vec![0; 2 * SLOT_BLOCKS * BLOCK_LEN];
+        store
+            .read(SLOTS_AT, &mut copies)
+            .map_err(in_volume(self.path()))?;
+        let (one, other) = copies.split_at(SLOT_BLOCKS * BLOCK_LEN);
+        Ok((one != other).then(|| Explained {
+            kind: "slot-copies",
+            severity: Severity::Harmless,
+            text: "the two copies of the key slots differ: one was damaged, or a change of them was cut short; any change of slots writes both anew".to_owned(),
+        }))
+    }
 }
+
+/// The key slots' first block, and the blocks of each copy (`docs/format.md`).
+const SLOTS_AT: u64 = 2;
+const SLOT_BLOCKS: usize = 4;
 
 /// Explains a finding.
 #[must_use]

@@ -282,7 +282,7 @@ pub fn slots_of(path: &Path) -> Result<Vec<SlotInfo>> {
     Ok(describe(&slots))
 }
 
-fn open_file(path: &Path, access: Access) -> Result<VolumeFile> {
+pub(crate) fn open_file(path: &Path, access: Access) -> Result<VolumeFile> {
     VolumeFile::open(path, access).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::InUse(path.to_owned()),
         _ => at(path)(error),

@@ -42,6 +42,26 @@ fn every_changed_block_that_matters_is_tampering() {
 }
 
 #[test]
+fn a_damaged_copy_of_the_slots_is_found_and_repaired() {
+    let bench = Bench::with_volume();
+    let image = fs::read(bench.path("v")).unwrap();
+    for block in [2, 6] {
+        let mut changed = image.clone();
+        changed[block * BLOCK_LEN + 600] ^= 1;
+        fs::write(bench.path("v"), &changed).unwrap();
+        let found = bench.twine("fsck", &["v"], GOOD);
+        assert_code(&found, 117);
+        assert!(
+            text(&found.stdout).starts_with("harmless: slot-copies: "),
+            "{found:?}"
+        );
+        bench.twine("keygen", &["k"], &[]);
+        bench.good("slots", &["v", "--add-recovery-key", "k.pub"]);
+        bench.assert_sound("v");
+    }
+}
+
+#[test]
 fn a_rolled_back_volume_is_recognised_by_its_mark() {
     let bench = Bench::with_volume();
     fs::create_dir(bench.path("in")).unwrap();

@@ -24,8 +24,10 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let report = self.target.read()?.check()?;
-        let findings: Vec<_> = report.findings.iter().map(explain).collect();
+        let mut volume = self.target.read()?;
+        let report = volume.check()?;
+        let mut findings: Vec<_> = report.findings.iter().map(explain).collect();
+        findings.extend(volume.check_slot_copies()?);
         let text = if self.json {
             let value = json!({
                 "inodes": report.inodes,
@@ -51,7 +53,7 @@ impl Arguments {
 fn verdict(findings: &[Explained]) -> &'static str {
     match findings.iter().map(|finding| finding.severity).max() {
         None => "sound",
-        Some(Severity::Harmless) => "space is lost, contents are safe",
+        Some(Severity::Harmless) => "contents are safe",
         Some(Severity::Serious) => "damaged",
     }
 }
