@@ -109,11 +109,24 @@ impl Cursor {
     }
 }
 
-fn folder() -> PathBuf {
-    let base = std::env::var_os("TWINE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    let folder = base.join(format!("twine-fs-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+/// Where the files lie. Gone with this value, also if a benchmark fails: they take gigabytes.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Self {
+        let base =
+            std::env::var_os("TWINE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let folder = base.join(format!("twine-fs-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nothing depends on it any more; what is left can be removed by hand.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn key() -> VolumeKey {
@@ -432,22 +445,22 @@ fn main() {
     let sizes = std::env::var("TWINE_BENCH_MIB").unwrap_or_else(|_| "256".into());
     let only =
         std::env::var("TWINE_BENCH_ONLY").unwrap_or_else(|_| "reads,writes,threads,counts".into());
-    let folder = folder();
+    let guard = Folder::create();
+    let folder = &guard.0;
     println!("files in {}\n", folder.display());
     if only.contains("reads") {
         for size in sizes.split(',') {
             let size: u64 = size.parse().expect("TWINE_BENCH_MIB: whole numbers");
-            reads(&folder, size * 256);
+            reads(folder, size * 256);
         }
     }
     if only.contains("writes") {
-        writes(&folder, 256 * 256);
+        writes(folder, 256 * 256);
     }
     if only.contains("threads") {
-        threads::run(&folder);
+        threads::run(folder);
     }
     if only.contains("counts") {
-        counts(&folder);
+        counts(folder);
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
