@@ -82,7 +82,9 @@ fn times(results: &Results, group: &str, tables: &mut String) -> Result<Panel> {
             note: format!("{ratio:.2}x  ({median})"),
             role: match variant {
                 _ if bars.is_empty() => Role::Baseline,
-                _ if variant.starts_with("volume") => Role::Subject,
+                _ if variant.starts_with("volume") || variant.starts_with("shared") => {
+                    Role::Subject
+                }
                 _ => Role::Other,
             },
         });

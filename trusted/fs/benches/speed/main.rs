@@ -211,8 +211,8 @@ fn reads(folder: &Path, blocks: u64) {
     let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
     compare(
         &format!("fs/read_random/4KiB/of-{}MiB", blocks / 256),
-        1000,
-        180,
+        100,
+        1800,
         vec![
             (
                 "pread",
@@ -250,8 +250,8 @@ fn reads(folder: &Path, blocks: u64) {
     let cursor = Cursor::new(blocks);
     compare(
         &format!("fs/read_sequential/1MiB/of-{}MiB", blocks / 256),
-        10,
-        90,
+        2,
+        450,
         vec![
             (
                 "pread",

@@ -8,7 +8,8 @@ use crate::results;
 pub(crate) type Variant<'a> = (&'a str, Box<dyn FnMut(u64) + 'a>);
 
 /// Runs all variants in turns, after one round that does not count, and prints for each the median and the best time of
-/// one operation, and the median of the rounds' ratios to the first variant.
+/// one operation, and the median of the rounds' ratios to the first variant. Rounds of a millisecond are the fairest: where
+/// other programs run, longer ones meet them more often than not, and slow variants more often than fast ones.
 pub(crate) fn compare(group: &str, operations: u32, rounds: usize, mut variants: Vec<Variant<'_>>) {
     let mut times = vec![Vec::new(); variants.len()];
     let mut choice = 0u64;
