@@ -22,6 +22,7 @@ use crate::limits::{
     STRINGS_LEN_BYTES_MAX, TABLE_ELEMENTS_DEFAULT, TABLE_ELEMENTS_MAX, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, VARIABLE_NAME_LEN_BYTES_MAX,
 };
+use crate::mounts::{self, Mount};
 use crate::{read, write};
 
 /// A valid launch document. Holding one is the proof; it reads like a [`Draft`] and cannot be changed.
@@ -89,6 +90,8 @@ pub struct Draft {
     pub environment: Environment,
     /// What the guest may use.
     pub limits: Limits,
+    /// The file systems that the guest sees, in this order.
+    pub mounts: Vec<Mount>,
     /// What is told to the outside when something goes wrong.
     pub diagnostics: Diagnostics,
 }
@@ -165,7 +168,8 @@ pub struct Diagnostics {
     pub backtraces: bool,
 }
 
-type Finding = (String, Problem);
+/// A key, and what is wrong with it.
+pub(crate) type Finding = (String, Problem);
 
 fn check(draft: &Draft) -> Result<(), Finding> {
     check_text(
@@ -182,10 +186,11 @@ fn check(draft: &Draft) -> Result<(), Finding> {
         check_arguments(arguments)?;
     }
     check_environment(&draft.environment)?;
-    check_limits(&draft.limits)
+    check_limits(&draft.limits)?;
+    mounts::check(&draft.mounts)
 }
 
-fn check_text(key: &str, text: &str, max: usize) -> Result<(), Finding> {
+pub(crate) fn check_text(key: &str, text: &str, max: usize) -> Result<(), Finding> {
     let problem = if text.is_empty() {
         Problem::Empty
     } else if text.len() > max {
@@ -299,7 +304,11 @@ fn check_limits(limits: &Limits) -> Result<(), Finding> {
     }
 }
 
-fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Finding> {
+pub(crate) fn check_range(
+    key: &str,
+    value: u64,
+    range: RangeInclusive<u64>,
+) -> Result<(), Finding> {
     if range.contains(&value) {
         return Ok(());
     }

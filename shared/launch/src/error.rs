@@ -51,6 +51,13 @@ pub enum Problem {
     },
     /// Not 64 lower-case hexadecimal digits.
     NotADigest,
+    /// Not one of the words that mean something here.
+    NotOneOf {
+        /// The words.
+        words: &'static str,
+    },
+    /// Not an absolute path in its shortest form.
+    NotAPath,
     /// The text is empty.
     Empty,
     /// The text is longer than this many bytes.
@@ -113,6 +120,10 @@ impl fmt::Display for Problem {
             }
             Self::OutOfRange { min, max } => write!(f, "outside the range {min} to {max}"),
             Self::NotADigest => f.write_str("not a SHA-256 in 64 lower-case hexadecimal digits"),
+            Self::NotOneOf { words } => write!(f, "must be {words}"),
+            Self::NotAPath => f.write_str(
+                "not an absolute path in its shortest form (no `.`, `..`, `//`, no `/` at the end)",
+            ),
             Self::Empty => f.write_str("must not be empty"),
             Self::TextTooLong { max } => write!(f, "longer than {max} bytes"),
             Self::ForbiddenCharacter(character) => {

@@ -5,6 +5,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`document`] | the document's types, and the one function that says what is valid |
+//! | [`mounts`] | file systems, and to whom a volume's key is bound |
 //! | [`limits`] | every bound and every default |
 //! | [`error`] | why a document is refused, with line and key |
 //! | `read`, `write` | from TOML and to TOML |
@@ -22,6 +23,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod limits;
+pub mod mounts;
 mod read;
 mod write;
 
@@ -30,3 +32,4 @@ pub use document::{
     Application, Arguments, Diagnostics, Draft, Environment, LaunchDocument, Limits, ModuleIdentity,
 };
 pub use error::{Error, Problem};
+pub use mounts::{Binding, Mount, MountKind, RuntimeBinding, VolumePolicy};

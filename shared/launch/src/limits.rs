@@ -59,6 +59,21 @@ pub const DESCRIPTORS_MAX: u64 = 65_536;
 /// Open descriptors unless the document says otherwise; Linux's usual soft limit.
 pub const DESCRIPTORS_DEFAULT: u64 = 1024;
 
+/// Most mounts. Each may hold caches of its own, so this also bounds the enclave's memory.
+pub const MOUNTS_COUNT_MAX: usize = 16;
+
+/// Longest path of a mount.
+pub const MOUNT_PATH_LEN_BYTES_MAX: usize = 255;
+
+/// Least size of a file system in the enclave's memory.
+pub const TMPFS_BYTES_MIN: u64 = 64 << 10;
+
+/// Most bytes of a file system in the enclave's memory: the heap holds 3 GiB, for everything.
+pub const TMPFS_BYTES_MAX: u64 = 2 << 30;
+
+/// Size of a file system in the enclave's memory unless the caller says otherwise.
+pub const TMPFS_BYTES_DEFAULT: u64 = 64 << 20;
+
 /// Shortest time limit, milliseconds.
 pub const TIMEOUT_MS_MIN: u64 = 1;
 

@@ -5,6 +5,7 @@ use core::fmt::{self, Write};
 
 use crate::document::{Arguments, Draft};
 use crate::limits::FORM_VERSION;
+use crate::mounts::{Mount, MountKind};
 
 /// The document as TOML.
 pub(crate) fn document(draft: &Draft) -> String {
@@ -26,6 +27,10 @@ fn write(out: &mut String, draft: &Draft) -> fmt::Result {
     write_arguments(out, &draft.arguments)?;
     write_environment(out, draft)?;
     write_limits(out, draft)?;
+    draft
+        .mounts
+        .iter()
+        .try_for_each(|mount| write_mount(out, mount))?;
     writeln!(out, "\n[diagnostics]")?;
     writeln!(out, "backtraces = {}", draft.diagnostics.backtraces)
 }
@@ -59,6 +64,22 @@ fn write_limits(out: &mut String, draft: &Draft) -> fmt::Result {
     match limits.timeout_ms {
         Some(timeout) => writeln!(out, "timeout_ms = {timeout}"),
         None => Ok(()),
+    }
+}
+
+fn write_mount(out: &mut String, mount: &Mount) -> fmt::Result {
+    writeln!(out, "\n[[mounts]]")?;
+    writeln!(out, "guest = {}", Quoted(&mount.guest))?;
+    writeln!(out, "kind = \"{}\"", mount.kind.name())?;
+    writeln!(out, "read_only = {}", mount.read_only)?;
+    match &mount.kind {
+        MountKind::Volume(policy) => {
+            writeln!(out, "create = {}", policy.create)?;
+            writeln!(out, "bound_to = \"{}\"", policy.bound_to.name())?;
+            writeln!(out, "runtime = \"{}\"", policy.runtime.name())
+        }
+        MountKind::Tmpfs { size_bytes } => writeln!(out, "size_bytes = {size_bytes}"),
+        MountKind::Host => Ok(()),
     }
 }
 

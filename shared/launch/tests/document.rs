@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, STRINGS_COUNT_MAX, STRINGS_LEN_BYTES_MAX};
 use twine_launch::{
-    Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
-    ModuleIdentity, fuzzing,
+    Application, Arguments, Binding, Diagnostics, Digest, Draft, Environment, LaunchDocument,
+    Limits, ModuleIdentity, Mount, MountKind, RuntimeBinding, VolumePolicy, fuzzing,
 };
 
 const FULL: &str = r#"version = 1
@@ -37,6 +37,33 @@ stack_bytes = 16384
 table_elements = 0
 descriptors = 3
 timeout_ms = 60000
+
+[[mounts]]
+guest = "/"
+kind = "volume"
+read_only = false
+create = true
+bound_to = "module"
+runtime = "signer"
+
+[[mounts]]
+guest = "/config"
+kind = "volume"
+read_only = true
+create = false
+bound_to = "document"
+runtime = "image"
+
+[[mounts]]
+guest = "/tmp"
+kind = "tmpfs"
+read_only = false
+size_bytes = 65536
+
+[[mounts]]
+guest = "/host"
+kind = "host"
+read_only = true
 
 [diagnostics]
 backtraces = true
@@ -68,7 +95,41 @@ fn draft() -> Draft {
             descriptors: 3,
             timeout_ms: Some(60000),
         },
+        mounts: vec![
+            mount(
+                "/",
+                MountKind::Volume(VolumePolicy {
+                    create: true,
+                    bound_to: Binding::Module,
+                    runtime: RuntimeBinding::Signer,
+                }),
+            ),
+            Mount {
+                read_only: true,
+                ..mount(
+                    "/config",
+                    MountKind::Volume(VolumePolicy {
+                        create: false,
+                        bound_to: Binding::Document,
+                        runtime: RuntimeBinding::Image,
+                    }),
+                )
+            },
+            mount("/tmp", MountKind::Tmpfs { size_bytes: 65536 }),
+            Mount {
+                read_only: true,
+                ..mount("/host", MountKind::Host)
+            },
+        ],
         diagnostics: Diagnostics { backtraces: true },
+    }
+}
+
+fn mount(guest: &str, kind: MountKind) -> Mount {
+    Mount {
+        guest: guest.into(),
+        kind,
+        read_only: false,
     }
 }
 
@@ -133,8 +194,8 @@ fn arguments_can_be_left_to_the_caller() {
 #[test]
 fn an_unknown_key_is_refused_wherever_it_stands() {
     assert_eq!(
-        refusal_with("[diagnostics]", "[mounts]\n[diagnostics]"),
-        "launch document, line 29, `mounts`: unknown key"
+        refusal_with("[diagnostics]", "[network]\n[diagnostics]"),
+        "launch document, line 56, `network`: unknown key"
     );
     for (old, new, key) in [
         (
@@ -155,6 +216,12 @@ fn an_unknown_key_is_refused_wherever_it_stands() {
         ),
         ("timeout_ms", "timeout_s", "limits.timeout_s"),
         ("backtraces", "traces", "diagnostics.traces"),
+        ("create = true", "make = true", "mounts[0].make"),
+        (
+            "size_bytes",
+            "create = true\nsize_bytes",
+            "mounts[2].create",
+        ),
     ] {
         let refusal = refusal_with(old, new);
         assert!(
@@ -162,6 +229,59 @@ fn an_unknown_key_is_refused_wherever_it_stands() {
             "{refusal}"
         );
     }
+}
+
+#[test]
+fn a_mount_is_refused_at_its_own_line() {
+    for (old, new, expected) in [
+        (
+            "kind = \"host\"",
+            "kind = \"nfs\"",
+            "line 53, `mounts[3].kind`: must be volume, tmpfs or host",
+        ),
+        (
+            "bound_to = \"module\"",
+            "bound_to = \"me\"",
+            "line 34, `mounts[0].bound_to`: must be module or document",
+        ),
+        (
+            "runtime = \"image\"",
+            "runtime = \"any\"",
+            "line 43, `mounts[1].runtime`: must be image or signer",
+        ),
+        (
+            "runtime = \"image\"\n",
+            "",
+            "line 37, `mounts[1].runtime`: the key is missing",
+        ),
+        (
+            "size_bytes = 65536",
+            "size_bytes = 1",
+            "line 49, `mounts[2].size_bytes`: outside the range 65536 to 2147483648",
+        ),
+        (
+            "guest = \"/tmp\"",
+            "guest = \"/config\"",
+            "line 46, `mounts[2].guest`: listed twice",
+        ),
+    ] {
+        assert_eq!(
+            refusal_with(old, new),
+            format!("launch document, {expected}")
+        );
+    }
+    for path in ["tmp", "/tmp/", "/a//b", "/./a", "/a/..", "//"] {
+        let refusal = refusal_with("guest = \"/tmp\"", &format!("guest = \"{path}\""));
+        assert!(
+            refusal.contains("not an absolute path"),
+            "{path}: {refusal}"
+        );
+    }
+    let many = "[[mounts]]\nguest = \"/x\"\nkind = \"host\"\n".repeat(17);
+    assert!(
+        refusal_with("[diagnostics]", &format!("{many}[diagnostics]")).contains("more than 16")
+    );
+    assert!(refusal(&FULL.replace("[[mounts]]", "[mounts]")).contains("not TOML"));
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn document(script: &[u8]) -> LaunchDocument {
         arguments: Arguments::FromCaller,
         environment: Environment::default(),
         limits: Limits::default(),
+        mounts: Vec::new(),
         diagnostics: Diagnostics::default(),
     })
     .expect("the document is valid")

@@ -1,0 +1,138 @@
+//! Mounts: the file systems that a guest sees, and who may read what it writes there.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+
+use crate::document::{Finding, check_range, check_text};
+use crate::error::Problem;
+use crate::limits::{MOUNT_PATH_LEN_BYTES_MAX, MOUNTS_COUNT_MAX, TMPFS_BYTES_MAX, TMPFS_BYTES_MIN};
+
+/// A file system that the guest sees.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mount {
+    /// Where the guest finds it: an absolute path in its shortest form.
+    pub guest: String,
+    /// What it is.
+    pub kind: MountKind,
+    /// Whether the guest may only read.
+    pub read_only: bool,
+}
+
+/// What a mount is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MountKind {
+    /// A protected volume: the host keeps its file and learns nothing from it but sizes and times of access.
+    Volume(VolumePolicy),
+    /// In the enclave's memory; gone when the guest ends.
+    Tmpfs {
+        /// Most bytes.
+        size_bytes: u64,
+    },
+    /// A directory of the host, **unprotected**: the host reads and changes everything in it.
+    Host,
+}
+
+/// Who may open a volume, and whether it may be made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VolumePolicy {
+    /// Whether an empty volume is made if there is none. A host can always take the volume away; only without this the
+    /// guest is not started then.
+    pub create: bool,
+    /// To which program the volume's key is bound.
+    pub bound_to: Binding,
+    /// To which runtimes it is bound besides.
+    pub runtime: RuntimeBinding,
+}
+
+/// To which program a volume's key is bound.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Binding {
+    /// The compiled module, whatever the rest of the launch document says: whoever may choose arguments, environment and
+    /// mounts can have the module do with the volume whatever it can be told to do.
+    Module,
+    /// Exactly this launch document.
+    Document,
+}
+
+/// To which runtimes a volume's key is bound.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RuntimeBinding {
+    /// This image alone (MRENCLAVE). A new release needs the key handed over.
+    Image,
+    /// Every image of the same signer that is not older (MRSIGNER, ISVPRODID, ISVSVN).
+    Signer,
+}
+
+impl MountKind {
+    /// Its name in a document.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Volume(_) => "volume",
+            Self::Tmpfs { .. } => "tmpfs",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl Binding {
+    /// Its name in a document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Document => "document",
+        }
+    }
+}
+
+impl RuntimeBinding {
+    /// Its name in a document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Signer => "signer",
+        }
+    }
+}
+
+pub(crate) fn check(mounts: &[Mount]) -> Result<(), Finding> {
+    if mounts.len() > MOUNTS_COUNT_MAX {
+        return Err((
+            "mounts".into(),
+            Problem::TooMany {
+                max: MOUNTS_COUNT_MAX,
+            },
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, mount) in mounts.iter().enumerate() {
+        let key = format!("mounts[{index}].guest");
+        check_text(&key, &mount.guest, MOUNT_PATH_LEN_BYTES_MAX)?;
+        if !is_shortest_path(&mount.guest) {
+            return Err((key, Problem::NotAPath));
+        }
+        if !seen.insert(&mount.guest) {
+            return Err((key, Problem::Repeated));
+        }
+        if let MountKind::Tmpfs { size_bytes } = mount.kind {
+            check_range(
+                &format!("mounts[{index}].size_bytes"),
+                size_bytes,
+                TMPFS_BYTES_MIN..=TMPFS_BYTES_MAX,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn is_shortest_path(path: &str) -> bool {
+    path == "/"
+        || path.strip_prefix('/').is_some_and(|names| {
+            names
+                .split('/')
+                .all(|name| !matches!(name, "" | "." | ".."))
+        })
+}
