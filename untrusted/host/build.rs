@@ -57,7 +57,8 @@ fn watch(root: &Path) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    paths.retain(|path| !path.ends_with("target") && !path.ends_with("tests"));
+    let elsewhere = ["target", "tests", "benches"];
+    paths.retain(|path| !elsewhere.iter().any(|name| path.ends_with(name)));
     for path in paths {
         println!("cargo::rerun-if-changed={}", path.display());
     }

@@ -3,6 +3,9 @@
 //!
 //! A negative answer is a [`HostErrno`], negated; the enclave treats an unknown one as [`HostErrno::Io`].
 
+pub mod file;
+pub mod store;
+
 /// Bytes of an exchange area.
 pub const EXCHANGE_LEN: usize = HEADER_LEN + PAYLOAD_LEN;
 
@@ -44,7 +47,7 @@ const _: () = {
 
 /// What the enclave asks of its host. Numbers are never reused.
 ///
-/// 16 to 31 are kept for the block store, 32 to 47 for sockets, 48 to 63 for quotes.
+/// 21 to 31 are kept for the block store, 32 to 47 for sockets, 48 to 63 for quotes; 64 to 95 are files of the host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum HostCall {
@@ -69,6 +72,64 @@ pub enum HostCall {
     PageRemove = 8,
     /// The enclave writes to standard error on its own behalf: `args[0]` bytes of payload, UTF-8. Debug launches only.
     Log = 9,
+    /// The enclave tells whoever runs the guest, but not the guest, what went wrong with files and who is to blame:
+    /// `args[0]` bytes of payload, UTF-8. Answer: zero.
+    Report = 10,
+    /// Open what stands behind mount `args[0]` (position in the launch document), a volume. Answer: 1 if it was made just
+    /// now, else 0; the payload holds [`store::Spans`].
+    StoreOpen = 16,
+    /// Read the blocks of store `args[0]` from `args[1]` on, `args[2]` of them (at most [`store::READ_BLOCKS_MAX`]), into the
+    /// payload. For hosts without a map. Answer: their length in bytes.
+    StoreRead = 17,
+    /// Write to store `args[0]`. The payload holds `args[1]` [`store::BlockRange`]s, whose blocks lie one after the other at the
+    /// start of the staging area. With `args[2]` = 1 everything written so far is durable afterwards. Answer: zero.
+    StoreWrite = 18,
+    /// Answer: the number of whole blocks in store `args[0]`.
+    StoreSize = 19,
+    /// Make store `args[0]` `args[1]` blocks long, with space set aside for all of them. Answer: zero.
+    StoreResize = 20,
+    /// In the host directory of mount `args[0]`: find the name in the payload (`args[2]` bytes) in directory `args[1]`;
+    /// a link is not followed. Answer: a node, held once more; the payload holds its [`file::Status`].
+    FileLookup = 64,
+    /// Give up a node (`args[1]`) that was held once. Answer: zero.
+    FileRelease = 65,
+    /// Make sure that node `args[1]` may be used for [`file::access`] `args[2]`. Answer: zero.
+    FileOpen = 66,
+    /// Create a file in directory `args[1]`, named as the payload (`args[2]` bytes) says. Answer: its node, held.
+    FileCreate = 67,
+    /// Create a directory in directory `args[1]`, named as the payload (`args[2]` bytes) says. Answer: zero.
+    FileCreateDirectory = 68,
+    /// Create a symbolic link in directory `args[1]`; the payload holds its name (`args[2]` bytes) and its target (`args[3]`
+    /// bytes). Answer: zero.
+    FileCreateLink = 69,
+    /// Give node `args[1]` another name, in directory `args[2]`; the name is in the payload (`args[3]` bytes). Answer: zero.
+    FileLink = 70,
+    /// Remove the name in the payload (`args[2]` bytes) from directory `args[1]`: that of an empty directory with `args[3]` =
+    /// 1, else that of anything but a directory. Answer: zero.
+    FileRemove = 71,
+    /// Rename: from directory `args[1]` to directory `args[2]`; the payload holds the old name (`args[3]` bytes) and the new
+    /// one (`args[4]` bytes). Answer: zero.
+    FileRename = 72,
+    /// Answer: the length of the target of link `args[1]`, which is in the payload.
+    FileReadLink = 73,
+    /// The [`file::Status`] of node `args[1]`, into the payload. Answer: zero.
+    FileStatus = 74,
+    /// Set the times of node `args[1]`: accessed `args[2]`, modified `args[3]`, nanoseconds since 1970 or
+    /// [`file::TIME_UNCHANGED`]. Answer: zero.
+    FileSetTimes = 75,
+    /// Make file `args[1]` `args[2]` bytes long. Answer: zero.
+    FileSetSize = 76,
+    /// Set space aside in file `args[1]`, from `args[2]` on, for `args[3]` bytes. Answer: zero.
+    FileAllocate = 77,
+    /// Read at most `args[3]` bytes of file `args[1]` from `args[2]` on into the payload. Answer: how many; zero is the end.
+    FileRead = 78,
+    /// Write `args[3]` bytes of payload to file `args[1]` from `args[2]` on. Answer: how many were taken.
+    FileWrite = 79,
+    /// Read entries of directory `args[1]` from cookie `args[2]` on, at most `args[3]`, into the payload, each as a
+    /// [`file::Entry`] and its name. Answer: their length in bytes; zero is the end.
+    FileReadDirectory = 80,
+    /// Make node `args[1]` durable: with `args[2]` = 1 all attributes, else what is needed to read it. Answer: zero.
+    FileSync = 81,
 }
 
 impl TryFrom<u32> for HostCall {
@@ -86,6 +147,30 @@ impl TryFrom<u32> for HostCall {
             7 => Self::PageTrim,
             8 => Self::PageRemove,
             9 => Self::Log,
+            10 => Self::Report,
+            16 => Self::StoreOpen,
+            17 => Self::StoreRead,
+            18 => Self::StoreWrite,
+            19 => Self::StoreSize,
+            20 => Self::StoreResize,
+            64 => Self::FileLookup,
+            65 => Self::FileRelease,
+            66 => Self::FileOpen,
+            67 => Self::FileCreate,
+            68 => Self::FileCreateDirectory,
+            69 => Self::FileCreateLink,
+            70 => Self::FileLink,
+            71 => Self::FileRemove,
+            72 => Self::FileRename,
+            73 => Self::FileReadLink,
+            74 => Self::FileStatus,
+            75 => Self::FileSetTimes,
+            76 => Self::FileSetSize,
+            77 => Self::FileAllocate,
+            78 => Self::FileRead,
+            79 => Self::FileWrite,
+            80 => Self::FileReadDirectory,
+            81 => Self::FileSync,
             _ => return Err(number),
         })
     }
@@ -120,6 +205,10 @@ pub mod interest {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i64)]
 pub enum HostErrno {
+    /// Not allowed, by whoever (EPERM).
+    NotPermitted = 1,
+    /// No such file (ENOENT).
+    NotFound = 2,
     /// The call was cut short by a request to stop the guest (EINTR).
     Interrupted = 4,
     /// An input or output error (EIO). Also every error without a name of its own.
@@ -128,12 +217,38 @@ pub enum HostErrno {
     Again = 11,
     /// No memory, or no enclave pages (ENOMEM).
     NoMemory = 12,
+    /// The host's access control forbids it (EACCES).
+    Denied = 13,
+    /// In use (EBUSY).
+    Busy = 16,
+    /// The name exists (EEXIST).
+    Exists = 17,
+    /// Two file systems are involved (EXDEV).
+    CrossDevice = 18,
+    /// A directory was needed (ENOTDIR).
+    NotADirectory = 20,
+    /// A directory cannot be used here (EISDIR).
+    IsADirectory = 21,
     /// The call or an argument makes no sense to the host (EINVAL).
     Invalid = 22,
-    /// No space left (ENOSPC).
+    /// Too many open files (EMFILE, ENFILE).
+    TooManyOpen = 24,
+    /// The file would be too large (EFBIG).
+    TooLarge = 27,
+    /// No space left (ENOSPC, EDQUOT).
     NoSpace = 28,
+    /// The file system can only be read (EROFS).
+    ReadOnly = 30,
+    /// Too many names (EMLINK).
+    TooManyLinks = 31,
     /// Nobody reads the other end (EPIPE).
     BrokenPipe = 32,
+    /// A name is too long (ENAMETOOLONG).
+    NameTooLong = 36,
+    /// The directory has entries (ENOTEMPTY).
+    NotEmpty = 39,
+    /// The file system does not do it (EOPNOTSUPP).
+    NotSupported = 95,
 }
 
 impl HostErrno {
@@ -142,12 +257,27 @@ impl HostErrno {
     pub const fn from_answer(ret: i64) -> Option<Self> {
         Some(match ret {
             0.. => return None,
+            -1 => Self::NotPermitted,
+            -2 => Self::NotFound,
             -4 => Self::Interrupted,
             -11 => Self::Again,
             -12 => Self::NoMemory,
+            -13 => Self::Denied,
+            -16 => Self::Busy,
+            -17 => Self::Exists,
+            -18 => Self::CrossDevice,
+            -20 => Self::NotADirectory,
+            -21 => Self::IsADirectory,
             -22 => Self::Invalid,
+            -24 => Self::TooManyOpen,
+            -27 => Self::TooLarge,
             -28 => Self::NoSpace,
+            -30 => Self::ReadOnly,
+            -31 => Self::TooManyLinks,
             -32 => Self::BrokenPipe,
+            -36 => Self::NameTooLong,
+            -39 => Self::NotEmpty,
+            -95 => Self::NotSupported,
             _ => Self::Io,
         })
     }
@@ -199,12 +329,12 @@ mod tests {
 
     #[test]
     fn a_host_call_number_names_itself() {
-        for number in 0..64 {
+        for number in 0..128 {
             if let Ok(call) = HostCall::try_from(number) {
                 assert_eq!(call as u32, number);
             }
         }
-        assert_eq!(HostCall::try_from(10), Err(10));
+        assert_eq!(HostCall::try_from(11), Err(11));
     }
 
     #[test]

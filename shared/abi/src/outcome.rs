@@ -32,6 +32,10 @@ pub enum Kind {
     ArgumentsRefused = 7,
     /// The host broke the rules of a call (a length out of range, an address inside the enclave).
     HostMisbehaved = 8,
+    /// A volume cannot be opened: it is not this program's, or is not there.
+    VolumeRefused = 9,
+    /// A volume was tampered with, or is an older one.
+    VolumeTampered = 10,
 }
 
 impl TryFrom<u32> for Kind {
@@ -49,6 +53,8 @@ impl TryFrom<u32> for Kind {
             6 => Self::LimitReached,
             7 => Self::ArgumentsRefused,
             8 => Self::HostMisbehaved,
+            9 => Self::VolumeRefused,
+            10 => Self::VolumeTampered,
             _ => return Err(number),
         })
     }

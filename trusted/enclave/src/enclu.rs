@@ -7,8 +7,10 @@ use core::arch::asm;
 
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{
-    Align128, Align512, Enclu, PageKind, Permissions, Report, SecInfo, SecInfoFlags, TargetInfo,
+    Align16, Align128, Align512, Enclu, KeyRequest, PageKind, Permissions, Report, SecInfo,
+    SecInfoFlags, TargetInfo,
 };
+use zeroize::{Zeroize as _, Zeroizing};
 
 unsafe extern "sysv64" {
     /// Executes ENCLU with `leaf` in RAX and the operands in RBX, RCX and RDX; returns RAX. See `entry.s`.
@@ -35,6 +37,29 @@ pub(crate) fn report(target: &TargetInfo, data: &[u8; 64]) -> Report {
     }
     compiler_wrote(&mut report);
     report.0
+}
+
+/// Derives a key (EGETKEY). Refused if the request names versions higher than the enclave's or the processor's.
+pub(crate) fn key(request: &KeyRequest) -> Result<Zeroizing<[u8; 16]>, Refused> {
+    let request = Align512(*request);
+    let mut key = Align16([0; 16]);
+    // SAFETY: KEYREQUEST and the output lie in the enclave with the alignments 512 and 16 that the manual asks for, and
+    // the output is as long as a key.
+    let code = unsafe {
+        enclu(
+            Enclu::GetKey as u64,
+            (&raw const request) as u64,
+            (&raw mut key) as u64,
+            0,
+        )
+    };
+    compiler_wrote(&mut key);
+    let taken = Zeroizing::new(key.0);
+    key.0.zeroize();
+    match code {
+        0 => Ok(taken),
+        code => Err(Refused(code)),
+    }
 }
 
 /// Accepts what the driver did to the page at `address` (EACCEPT): the page is now exactly what `info` says.

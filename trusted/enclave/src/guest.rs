@@ -4,15 +4,19 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use twine_abi::exchange::{Clock, HostCall, LaunchRequest, Span};
+use twine_abi::exchange::{Clock, HostCall, LaunchRequest, PAYLOAD_LEN, Span};
 use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
+use twine_abi::sgx::KeyRequest;
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, MODULE_LEN_BYTES_MAX, STRINGS_LEN_BYTES_MAX};
-use twine_runtime::{Fault, Identity, Outcome, Platform, Request, Sink};
+use twine_runtime::{Fault, FileSystem, Identity, OpenStore, Outcome, Platform, Request, Sink};
+use zeroize::Zeroizing;
 
 use crate::host::{self, CallError, HostRange};
+use crate::host_files::HostFiles;
 use crate::memory::stack;
-use crate::{identity, random};
+use crate::{enclu, identity, random, store};
 
 /// Stack for the runtime and the engine on top of what the guest may use.
 const RUNTIME_STACK_LEN: u64 = 256 << 10;
@@ -36,6 +40,8 @@ fn run() -> Result<Outcome, Outcome> {
     let identity = Identity {
         config_id: report.config_id,
         config_svn: report.config_svn,
+        isv_svn: report.isv_svn,
+        cpu_svn: report.cpu_svn,
     };
     let document = identity.verify(&request.document)?;
     let stack_len = document
@@ -145,6 +151,70 @@ impl Platform for HostPlatform {
 
     fn random(&mut self, buffer: &mut [u8]) {
         random::fill(buffer);
+    }
+
+    fn open_store(&mut self, mount: usize) -> Result<OpenStore, Fault> {
+        let (store, made) = store::open(mount).map_err(fault)?;
+        Ok(OpenStore {
+            store: Box::new(store),
+            made,
+        })
+    }
+
+    fn open_directory(&mut self, mount: usize) -> Result<Box<dyn FileSystem>, Fault> {
+        Ok(Box::new(HostFiles::new(mount)))
+    }
+
+    fn services(&mut self) -> Box<dyn twine_fs::Platform> {
+        Box::new(Services::default())
+    }
+
+    fn report(&mut self, trouble: &str) {
+        let text = trouble.as_bytes();
+        let text = text.get(..PAYLOAD_LEN).unwrap_or(text);
+        // What the host does with it, and whether, is of no consequence.
+        let _ = host::call_with(
+            HostCall::Report,
+            [text.len() as u64, 0, 0, 0, 0, 0],
+            text,
+            0..=0,
+        );
+    }
+
+    fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {
+        enclu::key(request).ok()
+    }
+}
+
+/// Randomness and time for the file system.
+#[derive(Default)]
+struct Services {
+    time: AtomicU64,
+    /// Host calls there had been when the time was read.
+    read_at: AtomicU64,
+    /// How often the time was told since.
+    told: AtomicU64,
+}
+
+/// How often the same time is told while the enclave is not left. Files' times are the host's claim anyway; a call for each
+/// write would cost more than the write.
+const TOLD_MAX: u64 = 64;
+
+impl twine_fs::Platform for Services {
+    fn random(&self, bytes: &mut [u8]) -> twine_fs::Result<()> {
+        random::fill(bytes);
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        let fresh = host::calls() == self.read_at.load(Ordering::Relaxed);
+        if !fresh || self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_MAX {
+            let time = HostPlatform.clock(Clock::Realtime);
+            self.time.store(time.unwrap_or_default(), Ordering::Relaxed);
+            self.read_at.store(host::calls(), Ordering::Relaxed);
+            self.told.store(0, Ordering::Relaxed);
+        }
+        self.time.load(Ordering::Relaxed)
     }
 }
 

@@ -3,7 +3,9 @@
 //! What the host says is a claim. Its memory is never referenced, only copied, once, in whole aligned words
 //! (CVE-2022-21233); its answers are integers that must lie in the range that the caller names.
 
+use core::arch::asm;
 use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use twine_abi::exchange::{
     ARGS_COUNT, ARGS_OFFSET, EXCHANGE_LEN, HEADER_LEN, HostCall, HostErrno, PAYLOAD_LEN,
@@ -55,7 +57,7 @@ impl HostRange {
     }
 
     /// The part from `offset` (a multiple of 8) on.
-    fn from(self, offset: usize) -> Self {
+    pub(crate) fn from(self, offset: usize) -> Self {
         assert!(
             offset.is_multiple_of(WORD_LEN) && offset <= self.len,
             "a part of the range"
@@ -69,36 +71,43 @@ impl HostRange {
     /// Copies the start of the range into the enclave: as much as both have room for.
     pub(crate) fn read_once(self, to: &mut [u8]) {
         let len = to.len().min(self.len);
-        let chunks = to.get_mut(..len).unwrap_or_default().chunks_mut(WORD_LEN);
-        for (chunk, address) in chunks.zip((self.address..).step_by(WORD_LEN)) {
-            // SAFETY:
-            // - Not our memory: `new` rejected every overlap of the padded range with the enclave, so no reference
-            //   aliases it, and `len` keeps `address` in the padded range.
-            // - Faults: a host that gives an unmapped address stops itself; the exception is not the guest's, so fatal.
-            // - Races: the host may write concurrently; the read is volatile, of one aligned word, and yields some value,
-            //   which is all we assume.
-            let word = unsafe { (address as *const u64).read_volatile() };
-            chunk
-                .iter_mut()
-                .zip(word.to_le_bytes())
-                .for_each(|(to, byte)| *to = byte);
+        let whole = len - len % WORD_LEN;
+        let (words, tail) = to.get_mut(..len).unwrap_or_default().split_at_mut(whole);
+        // SAFETY:
+        // - The target is `words`, which is exclusively ours, and `whole` bytes long.
+        // - The source is not our memory: `new` rejected every overlap of the padded range with the enclave, so no
+        //   reference aliases it, and `len` keeps it in the range.
+        // - Faults: a host that gives an unmapped address stops itself; the exception is not the guest's, so fatal.
+        // - Races: the host may write concurrently; every word is read once, aligned, and yields some value, which is all
+        //   we assume.
+        unsafe { move_words(self.address, words.as_mut_ptr() as u64, whole) };
+        if !tail.is_empty() {
+            let mut word = [0_u8; WORD_LEN];
+            // SAFETY: as above; the range is padded to whole words.
+            unsafe {
+                move_words(
+                    self.address + whole as u64,
+                    word.as_mut_ptr() as u64,
+                    WORD_LEN,
+                )
+            };
+            tail.iter_mut().zip(word).for_each(|(to, byte)| *to = byte);
         }
     }
 
     /// Copies bytes out, the last word padded with zeros. There must be room.
-    fn write(self, from: &[u8]) {
+    pub(crate) fn write(self, from: &[u8]) {
         assert!(from.len() <= self.len, "the caller keeps to the range");
-        for (chunk, address) in from
-            .chunks(WORD_LEN)
-            .zip((self.address..).step_by(WORD_LEN))
-        {
-            let mut word = [0; WORD_LEN];
-            word.iter_mut()
-                .zip(chunk)
-                .for_each(|(to, byte)| *to = *byte);
-            // SAFETY: as for `read_once`; the padded range is outside, so nothing of the enclave is overwritten. Whole
-            // aligned words leave no stale bytes of a partial store behind.
-            unsafe { (address as *mut u64).write_volatile(u64::from_le_bytes(word)) };
+        let whole = from.len() - from.len() % WORD_LEN;
+        let (words, tail) = from.split_at(whole);
+        // SAFETY: as for `read_once`, the other way round: `words` is only read, and the padded range is outside, so
+        // nothing of the enclave is overwritten. Whole aligned words leave no stale bytes of a partial store behind.
+        unsafe { move_words(words.as_ptr() as u64, self.address, whole) };
+        if !tail.is_empty() {
+            let mut word = [0_u8; WORD_LEN];
+            word.iter_mut().zip(tail).for_each(|(to, byte)| *to = *byte);
+            // SAFETY: as above.
+            unsafe { move_words(word.as_ptr() as u64, self.address + whole as u64, WORD_LEN) };
         }
     }
 
@@ -107,6 +116,24 @@ impl HostRange {
         let mut word = [0; WORD_LEN];
         self.from(offset).read_once(&mut word);
         u64::from_le_bytes(word)
+    }
+}
+
+/// Moves `len` bytes, a multiple of 8, in whole words. The compiler sees neither range, so it assumes nothing about them.
+///
+/// # Safety
+/// The ranges do not overlap; what is written is exclusively the caller's, or not the enclave's; what is read is the
+/// caller's, or not the enclave's. The side that is not the enclave's is aligned to 8.
+unsafe fn move_words(from: u64, to: u64, len: usize) {
+    // SAFETY: the caller's. The direction flag is clear, as the calling convention has it.
+    unsafe {
+        asm!(
+            "rep movsq",
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            inout("rcx") len / WORD_LEN => _,
+            options(nostack, preserves_flags),
+        );
     }
 }
 
@@ -171,6 +198,13 @@ pub(crate) fn write_payload(from: &[u8]) {
     HostRange::exchange().from(HEADER_LEN).write(from);
 }
 
+/// Host calls made so far.
+pub(crate) fn calls() -> u64 {
+    CALLS.load(Ordering::Relaxed)
+}
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
 /// One round trip.
 fn exchange(
     call: HostCall,
@@ -184,6 +218,7 @@ fn exchange(
     for (field, argument) in header[ARGS_OFFSET..].chunks_exact_mut(WORD_LEN).zip(args) {
         field.copy_from_slice(&argument.to_le_bytes());
     }
+    CALLS.fetch_add(1, Ordering::Relaxed);
     area.write(&header);
     area.from(HEADER_LEN).write(payload);
     entry::host_call();

@@ -18,6 +18,7 @@
 //! | [`memory`], [`pages`] | heap, stacks, arena; accepting and changing pages |
 //! | [`engine`] | the platform symbols of the engine |
 //! | [`host`] | host memory and host calls |
+//! | [`store`], [`host_files`] | a volume's file, and unprotected directories, by the host |
 //! | [`identity`], [`random`] | what only the processor can say |
 //! | [`guest`] | the launch |
 //! | [`fatal`] | the end |
@@ -42,11 +43,13 @@ mod exception;
 mod fatal;
 mod guest;
 mod host;
+mod host_files;
 mod identity;
 mod image;
 mod memory;
 mod pages;
 mod random;
 mod relocate;
+mod store;
 mod sync;
 mod thread;

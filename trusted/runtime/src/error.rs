@@ -6,7 +6,10 @@ use core::fmt;
 
 use twine_abi::outcome::Kind;
 use twine_abi::profile;
+use twine_fs::SlotKind;
 use twine_launch::Digest;
+
+use crate::platform::Fault;
 
 /// Why a guest was not started.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,6 +52,38 @@ pub enum Error {
     Mounts(String),
     /// The guest needs more than the document, or the enclave, allows it to have; what.
     Limit(String),
+    /// A volume cannot be opened.
+    Volume {
+        /// Where the guest would find it.
+        guest: String,
+        /// Why not.
+        reason: VolumeError,
+    },
+    /// The host does not open a directory.
+    Directory {
+        /// Where the guest would find it.
+        guest: String,
+        /// Why not.
+        fault: Fault,
+    },
+}
+
+/// Why a volume cannot be opened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum VolumeError {
+    /// The host did not open the file.
+    Store(Fault),
+    /// There is none, and the launch document does not allow to make one.
+    Missing,
+    /// The file holds no key slots: it is no volume, or making it was interrupted.
+    NoSlots,
+    /// No slot is for this program in this runtime; what the slots are for.
+    NotForUs(Vec<SlotKind>),
+    /// A slot is for this program, but a newer runtime or processor microcode made it.
+    Newer,
+    /// The file system's reason.
+    FileSystem(twine_fs::Error),
 }
 
 impl Error {
@@ -67,6 +102,8 @@ impl Error {
             | Self::NoEntryPoint(_) => Kind::ModuleUnusable,
             Self::Arguments(_) => Kind::ArgumentsRefused,
             Self::Limit(_) | Self::Mounts(_) => Kind::LimitReached,
+            Self::Volume { reason, .. } => reason.kind(),
+            Self::Directory { .. } => Kind::HostMisbehaved,
         }
     }
 }
@@ -105,8 +142,64 @@ impl fmt::Display for Error {
             ),
             Self::NoEntryPoint(reason) => write!(f, "the module cannot be run as a program: {reason}"),
             Self::Limit(what) => f.write_str(what),
+            Self::Directory { guest, fault } => write!(
+                f,
+                "the host's directory for {guest} cannot be opened: {fault:?}"
+            ),
+            Self::Volume { guest, reason } => write!(f, "the volume for {guest}: {reason}"),
             Self::Mounts(reason) => write!(f, "cannot mount: {reason}"),
         }
+    }
+}
+
+impl VolumeError {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::FileSystem(
+                twine_fs::Error::Tampered { .. }
+                | twine_fs::Error::RolledBack { .. }
+                | twine_fs::Error::Forked { .. }
+                | twine_fs::Error::Truncated { .. }
+                | twine_fs::Error::Poisoned,
+            ) => Kind::VolumeTampered,
+            _ => Kind::VolumeRefused,
+        }
+    }
+}
+
+impl fmt::Display for VolumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(fault) => write!(f, "the host does not open its file: {fault:?}"),
+            Self::Missing => f.write_str(
+                "there is none, and the launch document does not allow to make one (`create = true`)",
+            ),
+            Self::NoSlots => f.write_str(
+                "the file holds no keys: it is not a volume, or making it was interrupted; delete it to start anew",
+            ),
+            Self::NotForUs(kinds) => {
+                f.write_str("no key in it is for this program in this runtime on this machine; it has keys for")?;
+                let separators = core::iter::once(" ").chain(core::iter::repeat(", "));
+                kinds
+                    .iter()
+                    .zip(separators)
+                    .try_for_each(|(kind, separator)| write!(f, "{separator}{}", holder(*kind)))
+            }
+            Self::Newer => f.write_str(
+                "its key was sealed by a newer runtime or newer processor microcode; run that one",
+            ),
+            Self::FileSystem(error) => error.fmt(f),
+        }
+    }
+}
+
+const fn holder(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::SealedToImage => "one runtime image",
+        SlotKind::SealedToSigner => "one signer's runtimes",
+        SlotKind::Provisioned => "a provisioner",
+        SlotKind::Recovery => "a recovery key",
+        SlotKind::Passphrase => "a passphrase",
     }
 }
 

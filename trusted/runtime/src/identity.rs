@@ -29,6 +29,10 @@ pub struct Identity {
     pub config_id: [u8; 64],
     /// CONFIGSVN.
     pub config_svn: u16,
+    /// ISVSVN: the runtime's security version.
+    pub isv_svn: u16,
+    /// CPUSVN: the processor's security version.
+    pub cpu_svn: [u8; 16],
 }
 
 impl Identity {

@@ -15,6 +15,7 @@
 //! | `identity` | whether document, module, arguments and environment are this enclave's |
 //! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
+//! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | [`outcome`], [`error`] | how it ended |
 //!
@@ -38,6 +39,7 @@ mod halt;
 mod identity;
 mod limiter;
 pub mod limits;
+mod mounting;
 mod null_call;
 pub mod outcome;
 pub mod platform;
@@ -46,11 +48,12 @@ mod run;
 pub mod spectest;
 mod state;
 mod streams;
+mod volume;
 pub mod wasi;
 
 pub use error::Error;
 pub use files::{FileSystem, Mount};
 pub use identity::Identity;
 pub use outcome::Outcome;
-pub use platform::{Fault, Platform, Sink};
+pub use platform::{Fault, OpenStore, Platform, Sink};
 pub use run::{Launched, Remains, Request, launch, launch_with};

@@ -44,6 +44,9 @@ pub const LINKS_MAX: usize = 40;
 /// Entries that are asked for at once while a directory is listed: a host call for each would take longer than the list.
 pub const DIRECTORY_ENTRIES_MAX: usize = 256;
 
+/// Bytes of a file system in memory for each file that it may hold: what an empty one takes.
+pub const TMPFS_INODE_LEN: u64 = 256;
+
 /// Longest file in a file system in memory; the protected one has the same limit.
 pub const FILE_LEN_BYTES_MAX: u64 = 1 << 40;
 

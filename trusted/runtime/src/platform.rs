@@ -4,7 +4,13 @@
 //! and sets fit what was asked (`streams`) and that time does not run backwards
 //! (`clocks`). Tests implement the trait natively, honestly or not.
 
+use alloc::boxed::Box;
+
 use twine_abi::exchange::{Clock, HostErrno};
+use twine_abi::sgx::KeyRequest;
+use zeroize::Zeroizing;
+
+use crate::files::FileSystem;
 
 /// What the runtime needs from the world outside.
 pub trait Platform {
@@ -48,6 +54,68 @@ pub trait Platform {
     /// Tells whoever runs the guest, but not the guest, why files cannot be used: one sentence that names who is to blame.
     /// Whoever implements nothing keeps it to itself.
     fn report(&mut self, _trouble: &str) {}
+
+    /// Randomness and the time of day, for file systems. A platform without volumes need not have it: there, it is always
+    /// 1970.
+    fn services(&mut self) -> Box<dyn twine_fs::Platform> {
+        Box::new(NoServices)
+    }
+
+    /// Opens the volume file behind a mount, by the mount's position in the launch document. A platform without volumes
+    /// need not have it.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn open_store(&mut self, mount: usize) -> Result<OpenStore, Fault> {
+        let _ = mount;
+        Err(Fault::Host(HostErrno::Invalid))
+    }
+
+    /// A key of the processor's (EGETKEY), or `None` if it refuses: the request names a version higher than the enclave's
+    /// or the processor's. A platform without such keys need not have it.
+    fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {
+        let _ = request;
+        None
+    }
+
+    /// The directory of the host behind a mount, unprotected, by the mount's position in the launch document. A platform
+    /// without them need not have it.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn open_directory(&mut self, mount: usize) -> Result<Box<dyn FileSystem>, Fault> {
+        let _ = mount;
+        Err(Fault::Host(HostErrno::Invalid))
+    }
+}
+
+/// No randomness, and no time.
+struct NoServices;
+
+impl twine_fs::Platform for NoServices {
+    fn random(&self, _: &mut [u8]) -> twine_fs::Result<()> {
+        Err(twine_fs::Error::Entropy)
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// A volume's file, as the host gives it.
+pub struct OpenStore {
+    /// Its blocks.
+    pub store: Box<dyn twine_fs::Store>,
+    /// Whether the host says that it made the file just now.
+    pub made: bool,
+}
+
+impl core::fmt::Debug for OpenStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("OpenStore")
+            .field("made", &self.made)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An output stream.

@@ -28,7 +28,7 @@ use crate::limits::{BACKTRACE_FRAMES_MAX, MISSING_IMPORTS_MAX};
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
-use crate::{engine, null_call, wasi};
+use crate::{engine, mounting, null_call, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -69,7 +69,9 @@ impl core::fmt::Debug for Remains {
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
 /// its end.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
-    launch_with(platform, identity, request, |_, _| Ok(Vec::new()))
+    launch_with(platform, identity, request, |platform, document| {
+        mounting::mount(platform, identity, document)
+    })
 }
 
 /// As [`launch`], with the mounts that `mount` makes, once everything else has been checked. They are closed when this

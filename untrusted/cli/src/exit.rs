@@ -74,6 +74,8 @@ impl Code {
             Error::BadDocument(_)
             | Error::OtherModule { .. }
             | Error::FixedByDocument(_)
+            | Error::NoBacking { .. }
+            | Error::NoSuchMount { .. }
             | Error::ZeroByte(_) => Self::Document,
             Error::BackendUnavailable(_) => Self::Backend,
             Error::Refused { refusal, .. } => Self::of_refusal(*refusal),
@@ -123,6 +125,8 @@ impl Code {
             Refusal::Document | Refusal::Arguments => Self::Document,
             Refusal::Module | Refusal::ModuleUnusable => Self::Module,
             Refusal::Limit => Self::Limit,
+            Refusal::Volume => Self::Key,
+            Refusal::VolumeTampered => Self::Tampered,
             _ => Self::Host,
         }
     }

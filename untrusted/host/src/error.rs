@@ -64,6 +64,28 @@ pub enum Error {
     /// The launch document settles this; it cannot be chosen beside it.
     #[error("the launch document settles the {0}; change it there")]
     FixedByDocument(&'static str),
+    /// The launch document mounts a volume or a host directory, and the caller did not say which.
+    #[error("the launch document has a {kind} mounted at {guest}: name what stands behind it")]
+    NoBacking {
+        /// Where the guest finds it.
+        guest: String,
+        /// What it is: `volume` or `host`.
+        kind: &'static str,
+    },
+    /// The caller named something for a place where the launch document mounts nothing of that kind.
+    #[error("the launch document has no {kind} mounted at {guest}")]
+    NoSuchMount {
+        /// The place.
+        guest: String,
+        /// What it was to be: `volume` or `host`.
+        kind: &'static str,
+    },
+    /// Another process has the volume open for writing.
+    #[error("{}: another process uses the volume", path.display())]
+    VolumeInUse {
+        /// The volume's file.
+        path: PathBuf,
+    },
     /// An argument, or a variable of the environment, holds a zero byte. The caller is to blame.
     #[error("{0:?} holds a zero byte, which no argument or variable can")]
     ZeroByte(String),
@@ -130,6 +152,12 @@ pub enum Refusal {
     /// The arguments or the environment are not what the launch document allows.
     #[error("the launch document does not allow these arguments or this environment")]
     Arguments,
+    /// A volume is not this program's, or is not there.
+    #[error("the enclave cannot open a volume")]
+    Volume,
+    /// A volume was tampered with, or is an older one.
+    #[error("the enclave refuses a volume")]
+    VolumeTampered,
     /// This library broke the rules of a host call.
     #[error("the enclave says that its host misbehaved")]
     Host,

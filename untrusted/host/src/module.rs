@@ -109,6 +109,7 @@ impl Module {
             arguments: Arguments::FromCaller,
             environment: Environment::default(),
             limits: Limits::default(),
+            mounts: Vec::new(),
             diagnostics: Diagnostics { backtraces: true },
         }
     }

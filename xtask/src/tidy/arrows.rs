@@ -11,10 +11,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("twine-launch", &[]),
     ("twine-fs", &[]),
     ("twine-recovery", &[]),
-    ("twine-runtime", &["twine-abi", "twine-launch"]),
+    ("twine-runtime", &["twine-abi", "twine-fs", "twine-launch"]),
     (
         "twine-enclave",
-        &["twine-abi", "twine-launch", "twine-runtime"],
+        &["twine-abi", "twine-fs", "twine-launch", "twine-runtime"],
     ),
     // An empty stand-in for a crate of that name.
     ("memfd", &[]),

@@ -20,6 +20,7 @@
 //! a sync: that it survives the host's crash. A volume on which tampering was met writes nothing any more.
 
 mod mounts;
+mod protected;
 mod tmpfs;
 mod walk;
 
@@ -31,6 +32,7 @@ use crate::platform::Fault;
 
 pub use mounts::{Access, Mount};
 pub(crate) use mounts::{File, Mounts};
+pub use protected::ProtectedFiles;
 pub use tmpfs::{Tmpfs, TmpfsLimits};
 pub(crate) use walk::{Last, Place, at, check as check_path};
 

@@ -79,7 +79,7 @@ impl From<HostErrno> for Errno {
             HostErrno::NoMemory => Self::Nomem,
             HostErrno::NoSpace => Self::Nospc,
             HostErrno::BrokenPipe => Self::Pipe,
-            HostErrno::Invalid | HostErrno::Io | HostErrno::Interrupted => Self::Io,
+            _ => Self::Io,
         }
     }
 }

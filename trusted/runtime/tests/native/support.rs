@@ -204,6 +204,7 @@ impl Launch {
                 arguments: Arguments::Fixed(vec!["guest".into()]),
                 environment: Environment::default(),
                 limits: Limits::default(),
+                mounts: Vec::new(),
                 diagnostics: Diagnostics { backtraces: true },
             },
             request: Request {
@@ -222,6 +223,8 @@ impl Launch {
         let identity = Identity {
             config_id: Sha512::digest(&self.request.document).into(),
             config_svn: document.application.version,
+            isv_svn: 1,
+            cpu_svn: [0; 16],
         };
         (self.world, identity, self.request)
     }

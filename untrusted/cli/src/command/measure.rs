@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use twine::abi::sgx::{AttributeFlags, Attributes, Sigstruct};
-use twine::document::{LaunchDocument, ModuleIdentity};
+use twine::document::{LaunchDocument, ModuleIdentity, Mount, MountKind};
 use twine::launch::Launch;
 use twine::launch::create::{Configuration, Debugging};
 use twine::sign::Certificate;
@@ -81,6 +81,7 @@ impl Arguments {
         Ok(Program {
             configuration: Configuration::of(&bytes, svn, self.debugging()),
             module: document.module.clone(),
+            mounts: document.mounts.clone(),
         })
     }
 }
@@ -94,6 +95,7 @@ struct Identity<'a> {
 struct Program {
     configuration: Configuration,
     module: ModuleIdentity,
+    mounts: Vec<Mount>,
 }
 
 impl Identity<'_> {
@@ -111,6 +113,7 @@ impl Identity<'_> {
         if let Some(Program {
             configuration,
             module,
+            mounts,
         }) = &self.program
         {
             lines.extend([
@@ -120,6 +123,7 @@ impl Identity<'_> {
                 ("wasm", module.wasm_sha256.to_string()),
                 ("engine", module.engine.clone()),
             ]);
+            lines.extend(mounts.iter().map(|mount| ("mount", described(mount))));
         }
         let line = |(name, value): &(&str, String)| format!("{name:10} {value}\n");
         lines.iter().map(line).collect()
@@ -145,8 +149,38 @@ impl Identity<'_> {
                 "wasm_sha256": module.wasm_sha256.to_string(),
                 "engine": module.engine,
             })),
+            "mounts": program.map(|program| program.mounts.iter().map(as_json).collect::<Vec<_>>()),
         })
     }
+}
+
+/// A mount, for people.
+fn described(mount: &Mount) -> String {
+    let what = match &mount.kind {
+        MountKind::Volume(policy) => format!(
+            "protected volume; its key is bound to the {} and the runtime's {}",
+            policy.bound_to.name(),
+            policy.runtime.name()
+        ),
+        MountKind::Tmpfs { size_bytes } => format!("{size_bytes} bytes of enclave memory"),
+        MountKind::Host => "UNPROTECTED directory of the host".to_owned(),
+    };
+    let access = if mount.read_only { " (read-only)" } else { "" };
+    format!("{}{access}: {what}", mount.guest)
+}
+
+fn as_json(mount: &Mount) -> Value {
+    let mut value = json!({
+        "guest": mount.guest,
+        "kind": mount.kind.name(),
+        "read_only": mount.read_only,
+    });
+    if let (MountKind::Volume(policy), Some(fields)) = (&mount.kind, value.as_object_mut()) {
+        fields.insert("create".into(), policy.create.into());
+        fields.insert("bound_to".into(), policy.bound_to.name().into());
+        fields.insert("runtime".into(), policy.runtime.name().into());
+    }
+    value
 }
 
 /// ATTRIBUTES as a report shows them: EINIT has set INIT.
@@ -214,6 +248,36 @@ mod tests {
             refused.err().unwrap().downcast_ref(),
             Some(Error::BadDocument(_))
         ));
+    }
+
+    #[test]
+    fn every_mount_is_told_and_an_unprotected_one_loudly() {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = runtime(home.path());
+        let module = home.path().join("app.wat");
+        fs::write(&module, "(module)").unwrap();
+        let loaded = runtime.load(&module).unwrap();
+        let launch = Launch::new(&runtime, &loaded)
+            .volume("/data", "data.tv")
+            .host_directory("/in", "in")
+            .read_only("/in")
+            .unwrap();
+        let document = home.path().join("app.toml");
+        fs::write(&document, launch.document_bytes().unwrap()).unwrap();
+        let identity = Identity {
+            certificate: runtime.certificate(Debugging::Forbidden).unwrap(),
+            program: Some(arguments().program(&runtime, &document).unwrap()),
+        };
+        let text = identity.as_text();
+        for line in [
+            "mount      /data: protected volume; its key is bound to the module and the runtime's signer\n",
+            "mount      /in (read-only): UNPROTECTED directory of the host\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let json = identity.as_json();
+        assert_eq!(json["mounts"][0]["bound_to"], "module");
+        assert_eq!(json["mounts"][1]["kind"], "host");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use crate::exit::{Blame, Code};
+
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod image;
 pub(crate) mod measure;
+mod mounts;
 pub(crate) mod run;
 pub(crate) mod volume;
 
@@ -19,6 +22,14 @@ fn is_document(path: &Path) -> bool {
 /// Bytes as everybody compares them.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The command line asks for what cannot be.
+fn usage(message: &str) -> Blame {
+    Blame {
+        code: Code::Usage,
+        message: message.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use twine::launch::{Identity, Launch};
 use twine::module::Module;
 use twine::{BackendChoice, Error, Outcome, Runtime};
 
-use super::{hex, is_document};
+use super::mounts::Mounts;
+use super::{hex, is_document, usage};
 use crate::demangle;
 use crate::exit::{self, Blame, Code};
 use crate::units;
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     /// Set a variable of the guest's environment, or pass on one of this process's own; may be repeated
     #[arg(long, value_name = "NAME[=VALUE]", help_heading = "The guest")]
     env: Vec<OsString>,
+    #[command(flatten)]
+    mounts: Mounts,
     /// Most linear memory, for example 64MiB
     #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = "Limits")]
     max_memory: Option<u64>,
@@ -126,6 +129,7 @@ impl Arguments {
         if self.debug {
             launch = launch.debuggable();
         }
+        launch = self.mounts.configure(launch)?;
         for argument in &self.arguments {
             launch = launch.arg(text("argument", argument.clone())?);
         }
@@ -213,13 +217,6 @@ fn text(what: &str, given: OsString) -> Result<String> {
         let message = format!("{what} {given:?} is not UTF-8, which WASI asks for");
         usage(&message).into()
     })
-}
-
-fn usage(message: &str) -> Blame {
-    Blame {
-        code: Code::Usage,
-        message: message.to_owned(),
-    }
 }
 
 const EMULATED: &str = "EMULATED SGX: no protection; everybody on this machine can read and change what the guest does";

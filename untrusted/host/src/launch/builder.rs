@@ -1,6 +1,7 @@
 //! One launch, as an embedder describes it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use twine_abi::sgx::Digest;
@@ -8,6 +9,7 @@ use twine_launch::{Arguments, Draft, LaunchDocument, Limits, ModuleIdentity};
 
 use super::buffer::SharedBuffer;
 use super::create::{Configuration, Debugging, create};
+use super::mounts::Mounts;
 use super::outcome::Outcome;
 use super::run::{Inputs, Streams, Wrap, run};
 use crate::error::Error;
@@ -29,6 +31,7 @@ pub struct Launch<'a> {
     environment: Vec<(String, String)>,
     timeout: Option<Duration>,
     streams: Streams,
+    mounts: Mounts,
     debugging: Debugging,
     wrap: Option<Wrap>,
 }
@@ -75,6 +78,7 @@ impl<'a> Launch<'a> {
             environment: Vec::new(),
             timeout: None,
             streams: Streams::default(),
+            mounts: Mounts::default(),
             debugging: Debugging::Forbidden,
             wrap: None,
         }
@@ -144,6 +148,66 @@ impl<'a> Launch<'a> {
             .stderr(Output::Inherit)
     }
 
+    /// Puts the file of a protected volume behind the mount at `guest`. A generated document mounts it there, with its key
+    /// bound to the module and to the runtimes of this signer ([`twine_launch::Binding`]).
+    pub fn volume(mut self, guest: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.mounts.volume(guest.into(), file.into());
+        self
+    }
+
+    /// Puts a directory of this host, **unprotected**, behind the mount at `guest`; a generated document mounts it there.
+    /// The guest sees what is in it and nothing outside.
+    pub fn host_directory(
+        mut self,
+        guest: impl Into<String>,
+        directory: impl Into<PathBuf>,
+    ) -> Self {
+        self.mounts.host_directory(guest.into(), directory.into());
+        self
+    }
+
+    /// Makes the volumes named so far that are not there yet.
+    ///
+    /// # Errors
+    /// [`Error::FixedByDocument`] with [`Launch::from_document`].
+    pub fn create_volumes(mut self) -> Result<Self, Error> {
+        self.generates("making of volumes")?;
+        self.mounts.create_volumes();
+        Ok(self)
+    }
+
+    /// Mounts a file system in the enclave's memory at `guest`, of at most `size_bytes` bytes.
+    ///
+    /// # Errors
+    /// [`Error::FixedByDocument`] with [`Launch::from_document`].
+    pub fn tmpfs(mut self, guest: impl Into<String>, size_bytes: u64) -> Result<Self, Error> {
+        self.generates("mounts")?;
+        self.mounts.tmpfs(guest.into(), size_bytes);
+        Ok(self)
+    }
+
+    /// Lets the guest only read what is mounted at `guest`.
+    ///
+    /// # Errors
+    /// [`Error::FixedByDocument`] with [`Launch::from_document`]; [`Error::NoSuchMount`] if nothing is mounted there yet.
+    pub fn read_only(mut self, guest: &str) -> Result<Self, Error> {
+        self.generates("mounts")?;
+        match self.mounts.read_only(guest) {
+            Some(()) => Ok(self),
+            None => Err(Error::NoSuchMount {
+                guest: guest.to_owned(),
+                kind: "file system",
+            }),
+        }
+    }
+
+    const fn generates(&self, what: &'static str) -> Result<(), Error> {
+        match self.document {
+            Document::Generated(_) => Ok(()),
+            Document::Given(..) => Err(Error::FixedByDocument(what)),
+        }
+    }
+
     /// Lets debuggers into the enclave. It protects nothing then, and everybody who verifies it can see that.
     pub fn debuggable(mut self) -> Self {
         self.debugging = Debugging::Allowed;
@@ -205,6 +269,7 @@ impl<'a> Launch<'a> {
     pub fn run(self) -> Result<Outcome, Error> {
         let document = self.document()?;
         let bytes = self.document_bytes()?;
+        let backings = self.mounts.open(&document)?;
         let configuration = Configuration::of(&bytes, document.application.version, self.debugging);
         let enclave = create(
             self.runtime.backend(),
@@ -221,7 +286,13 @@ impl<'a> Launch<'a> {
         };
         let in_document = document.limits.timeout_ms.map(Duration::from_millis);
         let timeout = self.timeout.into_iter().chain(in_document).min();
-        run(&enclave, inputs, self.streams, timeout, self.wrap)
+        run(
+            &enclave,
+            inputs,
+            (self.streams, backings),
+            timeout,
+            self.wrap,
+        )
     }
 
     fn draft(&self, limits: Limits) -> Draft {
@@ -229,6 +300,7 @@ impl<'a> Launch<'a> {
         let names = self.environment.iter().map(|(name, _)| name.clone());
         draft.environment.from_caller = names.collect();
         draft.limits = limits;
+        draft.mounts = self.mounts.generated().to_vec();
         draft
     }
 }

@@ -15,6 +15,7 @@ mod builder;
 pub mod create;
 pub mod deadline;
 pub mod exchange;
+mod mounts;
 pub mod outcome;
 pub mod run;
 pub mod thread;

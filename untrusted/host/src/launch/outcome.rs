@@ -61,6 +61,8 @@ fn interpret(kind: Kind, code: u32, message: String) -> Result<Outcome, Error> {
         Kind::LimitReached => Refusal::Limit,
         Kind::ArgumentsRefused => Refusal::Arguments,
         Kind::HostMisbehaved => Refusal::Host,
+        Kind::VolumeRefused => Refusal::Volume,
+        Kind::VolumeTampered => Refusal::VolumeTampered,
     };
     Err(Error::Refused { refusal, message })
 }
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_refusal_is_an_error_of_its_own() {
-        for kind in 3..=8 {
+        for kind in 3..=10 {
             let result = parse(&payload(kind, 0, 2, b"no"));
             assert!(
                 matches!(result, Err(Error::Refused { ref message, .. }) if message == "no"),
@@ -125,7 +127,7 @@ mod tests {
     fn bytes_that_are_no_outcome_are_the_enclaves_fault() {
         assert!(misbehaved(&[]));
         assert!(misbehaved(&[0; OUTCOME_HEADER_LEN - 1]));
-        assert!(misbehaved(&payload(9, 0, 0, b"")), "unknown kind");
+        assert!(misbehaved(&payload(11, 0, 0, b"")), "unknown kind");
         assert!(misbehaved(&payload(1, 3, 0, b"")), "a trap with a code");
         assert!(
             misbehaved(&payload(1, 0, 4, b"abc")),

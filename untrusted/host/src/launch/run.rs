@@ -1,5 +1,6 @@
 //! One guest's run in an enclave that has been created for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::outcome::{self, Outcome};
 use super::thread::{Ended, Thread};
 use crate::backend::Enclave;
 use crate::error::Error;
-use crate::serve::{Console, Host, Input, Log, Output, Services};
+use crate::serve::{Console, Host, Input, Log, Mounted, Output, Services};
 
 /// What the enclave is given. It believes none of it before it has compared it with its own report.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,9 @@ pub struct Inputs<'a> {
     /// The caller's variables.
     pub environment: &'a [(String, String)],
 }
+
+/// What stands behind the mounts of the launch document, by their positions in it.
+pub type Backings = BTreeMap<u64, Mounted>;
 
 /// The guest's standard streams.
 #[derive(Debug, Default)]
@@ -48,7 +52,7 @@ pub type Wrap = Box<dyn FnOnce(Box<dyn Services>) -> Box<dyn Services>>;
 pub fn run(
     enclave: &Arc<dyn Enclave>,
     inputs: Inputs<'_>,
-    streams: Streams,
+    (streams, backings): (Streams, Backings),
     timeout: Option<Duration>,
     wrap: Option<Wrap>,
 ) -> Result<Outcome, Error> {
@@ -61,7 +65,8 @@ pub fn run(
     let console = Console::new(input, output, error, stop.clone())?;
     let flags = console.terminals();
     let log = Log::default();
-    let host: Box<dyn Services> = Box::new(Host::new(console, Arc::clone(enclave), log.clone()));
+    let host = Host::new(console, Arc::clone(enclave), log.clone()).mounted(backings);
+    let host: Box<dyn Services> = Box::new(host);
     let mut services = match wrap {
         Some(wrap) => wrap(host),
         None => host,

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 
+use rustix::io::Errno;
 use twine_abi::exchange::HostErrno;
 
 use crate::backend::BackendError;
@@ -14,6 +15,33 @@ pub(super) fn of_stream(error: &Error) -> HostErrno {
         ErrorKind::OutOfMemory => HostErrno::NoMemory,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => HostErrno::NoSpace,
         ErrorKind::BrokenPipe => HostErrno::BrokenPipe,
+        _ => HostErrno::Io,
+    }
+}
+
+/// What the enclave is told about a failed operation on a file.
+pub(super) fn of_file(errno: Errno) -> HostErrno {
+    match errno {
+        Errno::PERM => HostErrno::NotPermitted,
+        Errno::NOENT => HostErrno::NotFound,
+        Errno::INTR => HostErrno::Interrupted,
+        Errno::NOMEM => HostErrno::NoMemory,
+        Errno::ACCESS => HostErrno::Denied,
+        Errno::BUSY => HostErrno::Busy,
+        Errno::EXIST => HostErrno::Exists,
+        Errno::XDEV => HostErrno::CrossDevice,
+        // A link where none may be followed.
+        Errno::NOTDIR | Errno::LOOP => HostErrno::NotADirectory,
+        Errno::ISDIR => HostErrno::IsADirectory,
+        Errno::INVAL => HostErrno::Invalid,
+        Errno::MFILE | Errno::NFILE => HostErrno::TooManyOpen,
+        Errno::FBIG => HostErrno::TooLarge,
+        Errno::NOSPC | Errno::DQUOT => HostErrno::NoSpace,
+        Errno::ROFS => HostErrno::ReadOnly,
+        Errno::MLINK => HostErrno::TooManyLinks,
+        Errno::NAMETOOLONG => HostErrno::NameTooLong,
+        Errno::NOTEMPTY => HostErrno::NotEmpty,
+        Errno::OPNOTSUPP => HostErrno::NotSupported,
         _ => HostErrno::Io,
     }
 }

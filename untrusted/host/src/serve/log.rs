@@ -32,6 +32,11 @@ impl Log {
     }
 }
 
+/// Shows the operator what the enclave says of a guest's files. The guest does not learn of it.
+pub(super) fn report(bytes: &[u8]) {
+    ::log::error!("{}", printable(&String::from_utf8_lossy(bytes)));
+}
+
 /// Enough for a panic's message and place, too little to fill the host's memory.
 const LOG_LEN_MAX: usize = 16 << 10;
 

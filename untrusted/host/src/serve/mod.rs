@@ -3,6 +3,7 @@
 //! ```text
 //!   Thread ──► Services::serve ──► Host ──► console   standard streams
 //!                 (the seam)          ├───► clock
+//!                                     ├───► mounted   files of volumes, unprotected directories
 //!                                     ├───► pages     to the backend
 //!                                     └───► log       the enclave's last words, debug launches only
 //! ```
@@ -13,15 +14,21 @@
 mod clock;
 mod console;
 mod descriptor;
+mod directory;
 mod errno;
 mod log;
+mod map;
 mod pages;
+mod store;
 mod stream;
 
 pub use self::console::Console;
+pub use self::directory::HostDirectory;
 pub use self::log::Log;
+pub use self::store::{FileAccess, VolumeFile};
 pub use self::stream::{Capture, Input, Output};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use twine_abi::exchange::{Header, HostCall, HostErrno};
@@ -40,6 +47,16 @@ pub struct Host {
     console: Console,
     enclave: Arc<dyn Enclave>,
     log: Log,
+    mounted: BTreeMap<u64, Mounted>,
+}
+
+/// What stands behind a mount.
+#[derive(Debug)]
+pub enum Mounted {
+    /// The file of a protected volume.
+    Volume(VolumeFile),
+    /// An unprotected directory.
+    Directory(HostDirectory),
 }
 
 impl Host {
@@ -50,11 +67,20 @@ impl Host {
             console,
             enclave,
             log,
+            mounted: BTreeMap::new(),
         }
     }
 
+    /// What stands behind the mounts of the launch document, by their positions in it.
+    #[must_use]
+    pub fn mounted(mut self, mounted: BTreeMap<u64, Mounted>) -> Self {
+        self.mounted = mounted;
+        self
+    }
+
     fn dispatch(&mut self, header: &Header, payload: &mut [u8]) -> Result<u64, HostErrno> {
-        let [first, second, third, ..] = header.args;
+        let [first, second, third, fourth, fifth, _] = header.args;
+        let rest = [second, third, fourth, fifth];
         let call = HostCall::try_from(header.op).map_err(|_| HostErrno::Invalid)?;
         match call {
             HostCall::ConsoleWrite => self.console.write(first, prefix(payload, second)?),
@@ -72,6 +98,14 @@ impl Host {
                 self.log.add(prefix(payload, first)?);
                 Ok(0)
             }
+            HostCall::Report => {
+                log::report(prefix(payload, first)?);
+                Ok(0)
+            }
+            _ => match self.mounted.get_mut(&first).ok_or(HostErrno::Invalid)? {
+                Mounted::Volume(file) => file.serve(call, rest, payload),
+                Mounted::Directory(directory) => directory.serve(call, rest, payload),
+            },
         }
     }
 }
