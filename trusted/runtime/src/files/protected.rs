@@ -48,15 +48,24 @@ impl ProtectedFiles {
             VolumeError::TooManyLinks => Error::TooManyLinks,
             VolumeError::InvalidName | VolumeError::InvalidArgument => Error::Invalid,
             VolumeError::ReadOnly => Error::ReadOnly,
-            VolumeError::NoSpace | VolumeError::TooMuchUnsynced => Error::NoSpace,
+            VolumeError::NoSpace => Error::NoSpace,
+            VolumeError::TooMuchUnsynced => {
+                self.note(error);
+                Error::NoSpace
+            }
             error => {
-                let kind = mem::discriminant(&error);
-                if !self.told.contains(&kind) {
-                    self.told.push(kind);
-                    self.trouble = Some(error);
-                }
+                self.note(error);
                 Error::Io
             }
+        }
+    }
+
+    /// Keeps an error until somebody asks. Until then, a later one is most likely what the first one led to.
+    fn note(&mut self, error: VolumeError) {
+        let kind = mem::discriminant(&error);
+        if self.trouble.is_none() && !self.told.contains(&kind) {
+            self.told.push(kind);
+            self.trouble = Some(error);
         }
     }
 }
@@ -159,8 +168,19 @@ impl FileSystem for ProtectedFiles {
     }
 
     fn write(&mut self, node: Node, offset: u64, data: &[u8]) -> Result<usize> {
-        self.with(|volume| volume.write(node.0, offset, data))?;
-        Ok(data.len())
+        let before = self.status(node)?.size;
+        let Err(error) = self.volume.write(node.0, offset, data) else {
+            return Ok(data.len());
+        };
+        // What was taken before there was no room is in the file, and the guest has to know how much. Nothing else that
+        // fails is worth going on from.
+        let full = matches!(error, VolumeError::NoSpace | VolumeError::TooMuchUnsynced);
+        let error = self.failed(error);
+        let after = self.status(node)?.size;
+        match usize::try_from(after.saturating_sub(offset)) {
+            Ok(taken) if full && after > before && taken > 0 => Ok(taken.min(data.len())),
+            _ => Err(error),
+        }
     }
 
     fn read_directory(

@@ -7,6 +7,7 @@
 //! | `limits` | memory, tables, stack |
 //! | `streams`, `process` | WASI, call by call |
 //! | `files`, `directories`, `paths` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
+//! | `volumes` | what only protected volumes do: lasting, being full, being attacked |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
 //!
@@ -25,4 +26,5 @@ mod script;
 mod spectest;
 mod streams;
 mod support;
+mod volumes;
 mod watched;

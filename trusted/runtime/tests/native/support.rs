@@ -9,15 +9,17 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::exchange::{Clock, interest};
 use twine_abi::profile::{self, CompilerFlag};
+use twine_fs::{HostPlatform, MemoryStore, Options, Suite, Volume, VolumeKey};
 use twine_launch::{
     Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
     ModuleIdentity,
 };
-use twine_runtime::files::{FileSystem, Tmpfs, TmpfsLimits};
+use twine_runtime::files::{FileSystem, ProtectedFiles, Tmpfs, TmpfsLimits};
 use twine_runtime::{Fault, Identity, Mount, Outcome, Platform, Request, Sink, launch_with};
 
 /// What a test sees of the world and decides about it.
@@ -243,7 +245,61 @@ pub(crate) fn file_systems() -> Vec<(&'static str, Box<dyn FileSystem>)> {
         bytes: 64 << 20,
         inodes: 10_000,
     };
-    vec![("tmpfs", Box::new(Tmpfs::new(limits, Box::new(|| NOW))))]
+    let tmpfs = Tmpfs::new(limits, Box::new(|| NOW));
+    let volume = volume(0);
+    vec![
+        ("tmpfs", Box::new(tmpfs)),
+        ("volume", Box::new(ProtectedFiles::new(volume))),
+    ]
+}
+
+/// An empty volume in memory that may grow to so many bytes; 0 is no limit.
+pub(crate) fn volume(capacity: u64) -> Volume {
+    let (store, key) = (Box::new(MemoryStore::default()), volume_key());
+    let options = Options {
+        capacity,
+        ..Options::default()
+    };
+    Volume::create(store, Box::new(Services), key, Suite::Aegis128L, options).unwrap()
+}
+
+/// The volume in a store.
+pub(crate) fn open_volume(store: &Arc<MemoryStore>) -> Volume {
+    let store = Box::new(Arc::clone(store));
+    Volume::open(store, Box::new(Services), volume_key(), Options::default()).unwrap()
+}
+
+/// A store with an empty volume.
+pub(crate) fn volume_store() -> Arc<MemoryStore> {
+    let store = Arc::<MemoryStore>::default();
+    let options = Options::default();
+    let made = Box::new(Arc::clone(&store));
+    Volume::create(
+        made,
+        Box::new(Services),
+        volume_key(),
+        Suite::Aegis128L,
+        options,
+    )
+    .unwrap();
+    store
+}
+
+fn volume_key() -> VolumeKey {
+    VolumeKey::new([7; 32])
+}
+
+/// Randomness of the machine's, and always the same time.
+struct Services;
+
+impl twine_fs::Platform for Services {
+    fn random(&self, bytes: &mut [u8]) -> twine_fs::Result<()> {
+        twine_fs::Platform::random(&HostPlatform, bytes)
+    }
+
+    fn now(&self) -> u64 {
+        NOW
+    }
 }
 
 /// The time of day, in every test.
