@@ -10,16 +10,20 @@ use wasmtime::{Config, Engine, Extern, Func, Linker, Memory, MemoryType, Store, 
 
 use crate::clocks::Clocks;
 use crate::descriptors::Descriptors;
-use crate::files::Mounts;
+use crate::files::{Access, Mount, Mounts, Tmpfs, TmpfsLimits};
 use crate::halt::Halt;
 use crate::identity;
 use crate::limiter::Limiter;
 use crate::platform::{Fault, Platform, Sink};
+use crate::run::open_mounts;
 use crate::state::State;
 use crate::wasi;
 
 /// Most calls in one input: a fuzzer should look for other calls, not for more of the same.
 const CALLS_MAX: usize = 64;
+
+/// Descriptors of the guest: the streams, a mount, and a few that are soon used up.
+const DESCRIPTORS_MAX: usize = 8;
 
 /// Taking apart any bytes as the caller's arguments and environment ends in strings or an error, never a panic.
 pub fn strings(bytes: &[u8]) {
@@ -102,13 +106,28 @@ fn call(store: &mut Store<State>, function: &Func, input: &mut Input) -> wasmtim
 
 fn state(host: &[u8]) -> wasmtime::Result<State> {
     let limits = Limits::default();
-    let descriptors = Descriptors::new(3, 0, wasi::stream_rights)
-        .map_err(|_| wasmtime::Error::msg("three descriptors do not hold three streams"))?;
+    let mut descriptors = Descriptors::new(DESCRIPTORS_MAX, 0, wasi::stream_rights)
+        .map_err(|_| wasmtime::Error::msg("the table does not hold three streams"))?;
+    let files = Tmpfs::new(
+        TmpfsLimits {
+            bytes: 64 << 10,
+            inodes: 8,
+        },
+        Box::new(|| 0),
+    );
+    let mount = Mount {
+        path: "/".into(),
+        files: Box::new(files),
+        access: Access::ReadWrite,
+    };
+    let mut mounts = Mounts::new(Vec::from([mount])).map_err(wasmtime::Error::msg)?;
+    open_mounts(&mut descriptors, &mut mounts)
+        .map_err(|_| wasmtime::Error::msg("the table does not hold a mount"))?;
     Ok(State {
         platform: Box::new(AnyHost(Input(host.to_vec()))),
         clocks: Clocks::default(),
         descriptors,
-        mounts: Mounts::default(),
+        mounts,
         arguments: Vec::from([String::from("a"), String::new()]),
         environment: Vec::from([String::from("A=1")]),
         limiter: Limiter::new(&limits),

@@ -134,7 +134,7 @@ fn prepare(
 }
 
 /// Opens the directories that the guest finds.
-fn open_mounts(descriptors: &mut Descriptors, mounts: &mut Mounts) -> Result<(), Error> {
+pub(crate) fn open_mounts(descriptors: &mut Descriptors, mounts: &mut Mounts) -> Result<(), Error> {
     let roots = mounts
         .hold_roots()
         .map_err(|error| Error::Mounts(format!("{error:?}")))?;
