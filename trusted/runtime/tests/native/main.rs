@@ -6,7 +6,7 @@
 //! | `ends` | how guests end: exit codes, traps, backtraces |
 //! | `limits` | memory, tables, stack |
 //! | `streams`, `process` | WASI, call by call |
-//! | `files`, `directories`, `paths` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
+//! | `files`, `directories`, `paths`, `rights` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
 //! | `volumes` | what only protected volumes do: lasting, being full, being attacked |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
@@ -22,6 +22,7 @@ mod launch;
 mod limits;
 mod paths;
 mod process;
+mod rights;
 mod script;
 mod spectest;
 mod streams;
