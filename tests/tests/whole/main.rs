@@ -11,6 +11,7 @@
 mod audit;
 mod entries;
 mod faults;
+mod files;
 mod guests;
 mod lies;
 mod limits;
