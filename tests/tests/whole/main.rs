@@ -18,3 +18,4 @@ mod limits;
 mod many;
 mod requests;
 mod third_party;
+mod volumes;

@@ -144,7 +144,7 @@ impl fmt::Display for Error {
             Self::Limit(what) => f.write_str(what),
             Self::Directory { guest, fault } => write!(
                 f,
-                "the host's directory for {guest} cannot be opened: {fault:?}"
+                "the host's directory for {guest} cannot be opened: {fault}"
             ),
             Self::Volume { guest, reason } => write!(f, "the volume for {guest}: {reason}"),
             Self::Mounts(reason) => write!(f, "cannot mount: {reason}"),
@@ -155,6 +155,7 @@ impl fmt::Display for Error {
 impl VolumeError {
     const fn kind(&self) -> Kind {
         match self {
+            Self::Store(Fault::Misbehaved(_)) => Kind::HostMisbehaved,
             Self::FileSystem(
                 twine_fs::Error::Tampered { .. }
                 | twine_fs::Error::RolledBack { .. }
@@ -170,7 +171,7 @@ impl VolumeError {
 impl fmt::Display for VolumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(fault) => write!(f, "the host does not open its file: {fault:?}"),
+            Self::Store(fault) => write!(f, "its file cannot be opened: {fault}"),
             Self::Missing => f.write_str(
                 "there is none, and the launch document does not allow to make one (`create = true`)",
             ),

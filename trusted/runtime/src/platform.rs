@@ -5,6 +5,7 @@
 //! (`clocks`). Tests implement the trait natively, honestly or not.
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use twine_abi::exchange::{Clock, HostErrno};
 use twine_abi::sgx::KeyRequest;
@@ -110,8 +111,8 @@ pub struct OpenStore {
     pub made: bool,
 }
 
-impl core::fmt::Debug for OpenStore {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for OpenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenStore")
             .field("made", &self.made)
             .finish_non_exhaustive()
@@ -135,4 +136,13 @@ pub enum Fault {
     Host(HostErrno),
     /// The host broke the rules of a call; the rule. Ends the run: nothing it says afterwards is worth hearing.
     Misbehaved(&'static str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(errno) => write!(f, "the host says {errno:?}"),
+            Self::Misbehaved(rule) => write!(f, "the host broke a rule: {rule}"),
+        }
+    }
 }

@@ -9,7 +9,9 @@
 //! A slot is derived with the versions at its making. When the runtime or the processor's microcode has become newer, the
 //! slot is made anew; an older one then cannot open the volume any more.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hkdf::Hkdf;
@@ -92,25 +94,42 @@ impl Keyring<'_> {
     }
 
     fn mount(&mut self, opened: OpenStore, access: Access) -> Result<Volume, VolumeError> {
-        let (number, key, outdated) = self.unlock(&*opened.store)?;
-        let options = Options {
-            access,
-            ..Options::default()
-        };
-        let mut volume = Volume::open(opened.store, self.platform.services(), key, options)?;
-        if outdated && access == Access::ReadWrite {
-            self.add_slot(&mut volume)?;
-            volume.remove_slot(number)?;
+        let store: Arc<dyn Store> = Arc::from(opened.store);
+        let mut refused = VolumeError::NoSlots;
+        // While the volume's key is being replaced, two copies of the slots belong to different keys.
+        for slots in KeySlots::copies(&*store)? {
+            let (number, key, outdated) = match self.unlock(&slots) {
+                Ok(unlocked) => unlocked,
+                Err(error) => {
+                    refused = error;
+                    continue;
+                }
+            };
+            let options = Options {
+                access,
+                ..Options::default()
+            };
+            let shared = Box::new(Arc::clone(&store));
+            match Volume::open(shared, self.platform.services(), key, options) {
+                // The slots' seal says that the key is the volume's.
+                Err(twine_fs::Error::WrongKey) => {
+                    refused = VolumeError::FileSystem(twine_fs::Error::Tampered { block: 0 });
+                }
+                volume => {
+                    let mut volume = volume?;
+                    if outdated && access == Access::ReadWrite {
+                        self.add_slot(&mut volume)?;
+                        volume.remove_slot(number)?;
+                    }
+                    return Ok(volume);
+                }
+            }
         }
-        Ok(volume)
+        Err(refused)
     }
 
     /// The volume key, from the first slot that is ours: its number, the key, whether older versions made it.
-    fn unlock(&mut self, store: &dyn Store) -> Result<(usize, VolumeKey, bool), VolumeError> {
-        let slots = match KeySlots::read(store) {
-            Err(twine_fs::Error::NotFound) => return Err(VolumeError::NoSlots),
-            slots => slots?,
-        };
+    fn unlock(&mut self, slots: &KeySlots) -> Result<(usize, VolumeKey, bool), VolumeError> {
         let mut newer = false;
         for (number, slot) in slots.slots() {
             let Some(parameters) = self.parameters_of(slot) else {
