@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `whole` | do programs behave as they should, and does everybody else who misbehaves get nowhere? |
 //! | `endurance` | does anything grow when a process launches a thousand enclaves? |
+//! | `testsuite` | does WASI's own test suite pass, for those who have it? |
 //! | `specification` | does the engine do, inside an enclave, what WebAssembly's specification says? |
 //!
 //! Everything runs on the emulator with the bundled image, as it is built for users.

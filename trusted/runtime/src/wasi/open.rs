@@ -192,7 +192,11 @@ impl How {
         found: Found,
         allowed: Access,
     ) -> files::Result<Found> {
-        let changes = self.access == Access::ReadWrite || self.is(oflag::TRUNC);
+        // Cutting is writing, whatever rights the guest wants afterwards.
+        let access = match self.is(oflag::TRUNC) {
+            true => Access::ReadWrite,
+            false => self.access,
+        };
         match found.kind {
             _ if self.is(oflag::CREAT) && self.is(oflag::EXCL) => return Err(Error::Exists),
             FileKind::Directory
@@ -203,12 +207,14 @@ impl How {
             FileKind::Directory => {}
             _ if self.is(oflag::DIRECTORY) => return Err(Error::NotADirectory),
             FileKind::Link => return Err(Error::Loop),
-            FileKind::File | FileKind::Other if changes && allowed == Access::ReadOnly => {
+            FileKind::File | FileKind::Other
+                if access == Access::ReadWrite && allowed == Access::ReadOnly =>
+            {
                 return Err(Error::ReadOnly);
             }
             FileKind::File | FileKind::Other => {}
         }
-        files.open(found.node, self.access)?;
+        files.open(found.node, access)?;
         if self.is(oflag::TRUNC) {
             files.set_size(found.node, 0)?;
         }
