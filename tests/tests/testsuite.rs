@@ -9,7 +9,6 @@
 //! belongs to the program alone.) The native tests of `twine-runtime` try the same calls on volumes and in memory.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
