@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "sqlite3.h"
 
@@ -78,6 +79,13 @@ static int keep(sqlite3_file *file, struct batch *batch, int len, sqlite3_int64 
   replaced->earlier = batch->latest;
   batch->latest = replaced;
   return SQLITE_OK;
+}
+
+/* SQLite takes some I/O errors for signs of a corrupt disk and calls the database malformed. On a volume a read that fails
+** is just that: the volume has told whoever runs it why, and the database may be whole again when it is. */
+static int volume_read(sqlite3_file *file, void *data, int len, sqlite3_int64 offset) {
+  int rc = unix_methods->xRead(file, data, len, offset);
+  return rc == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : rc;
 }
 
 static int volume_write(sqlite3_file *file, const void *data, int len, sqlite3_int64 offset) {
@@ -160,6 +168,7 @@ static int adopt(const sqlite3_io_methods *methods) {
     unix_methods = methods;
     volume_methods = *methods;
     volume_methods.xClose = volume_close;
+    volume_methods.xRead = volume_read;
     volume_methods.xWrite = volume_write;
     volume_methods.xTruncate = volume_truncate;
     volume_methods.xFileControl = volume_file_control;
@@ -204,6 +213,14 @@ static int grant_locks(int fd, int command, ...) {
   va_end(arguments);
   return result;
 }
+
+/* WASI has no permissions of files either. SQLite leaves the call out there, and makes it all the same when it creates a
+** temporary file. */
+static int keep_mode(int fd, mode_t mode) {
+  (void)fd;
+  (void)mode;
+  return 0;
+}
 #endif
 
 /* Called by SQLite when it has initialised itself (SQLITE_EXTRA_INIT). */
@@ -213,6 +230,7 @@ int register_volume_vfs(const char *unused) {
   if (!unix_vfs) return SQLITE_ERROR;
 #ifdef __wasi__
   if (unix_vfs->xSetSystemCall(unix_vfs, "fcntl", (sqlite3_syscall_ptr)grant_locks) != SQLITE_OK) return SQLITE_ERROR;
+  if (unix_vfs->xSetSystemCall(unix_vfs, "fchmod", (sqlite3_syscall_ptr)keep_mode) != SQLITE_OK) return SQLITE_ERROR;
 #endif
   volume_vfs = *unix_vfs;
   volume_vfs.pNext = 0;

@@ -57,7 +57,7 @@ const SPEEDTEST1: DebianSource = DebianSource {
 const VOLUME_VFS: &str = include_str!("../sqlite/volume_vfs.c");
 
 /// Flags for every file and both targets.
-const FLAGS: [&str; 17] = [
+const FLAGS: [&str; 19] = [
     "-std=gnu17",
     "-O3",
     "-w",
@@ -65,7 +65,11 @@ const FLAGS: [&str; 17] = [
     // Contraction to fused multiply-add would make the two targets round differently.
     "-ffp-contract=off",
     "-DSQLITE_THREADSAFE=0",
+    // Nobody else has the file, and without shared memory a database in WAL mode can only be opened so.
+    "-DSQLITE_DEFAULT_LOCKING_MODE=1",
     "-DSQLITE_DEFAULT_MEMSTATUS=0",
+    // EXTRA: the removal of a rollback journal is the commit, so it has to be durable as well.
+    "-DSQLITE_DEFAULT_SYNCHRONOUS=3",
     "-DSQLITE_DQS=0",
     "-DSQLITE_MAX_MMAP_SIZE=0",
     "-DSQLITE_OMIT_LOAD_EXTENSION",
@@ -128,7 +132,7 @@ impl Program {
     }
 
     fn build(self, target: Target) -> Result<PathBuf, Error> {
-        let folder = target.folder(self.name());
+        let folder = target.folder(self.name(), &[VOLUME_VFS, SPEEDTEST1.sha256]);
         fetch_once(&folder, |folder| {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let library = library(target)?;
@@ -136,6 +140,7 @@ impl Program {
             let partial = folder.join(target.file_of(self.name()));
             let mut command = target.compiler()?;
             command.arg("-I").arg(&headers).arg(self.source()?);
+            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/volume_vfs.c"));
             command.arg(library).arg("-o").arg(&partial);
             target.link(&mut command);
             run(&format!("compiling {}", self.name()), command)?;
@@ -156,19 +161,15 @@ impl Program {
     }
 }
 
-/// The library and the VFS, as an object file: most of the work, and the same for every program.
+/// The library, as an object file: most of the work, and the same for every program.
 fn library(target: Target) -> Result<PathBuf, Error> {
-    let folder = target.folder("sqlite_library");
+    let folder = target.folder("sqlite_library", &[]);
     fetch_once(&folder, |folder| {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let source = AMALGAMATION.unpack()?.join("source");
-        // One unit: the compiler sees through the border between the two.
-        let unit = folder.join("library.c");
-        let text = format!("#include \"sqlite3.c\"\n{VOLUME_VFS}");
-        fs::write(&unit, text).map_err(Error::io(&unit))?;
+        let source = AMALGAMATION.unpack()?.join("source/sqlite3.c");
         let mut command = target.compiler()?;
         command.arg("-DSQLITE_EXTRA_INIT=register_volume_vfs");
-        command.arg("-I").arg(source).arg("-c").arg(&unit);
+        command.arg("-c").arg(source);
         command.arg("-o").arg(folder.join("library.o"));
         run("compiling SQLite", command)
     })?;
@@ -177,15 +178,10 @@ fn library(target: Target) -> Result<PathBuf, Error> {
 
 impl Target {
     /// Where something built for it belongs: named by everything that goes in.
-    fn folder(self, what: &str) -> PathBuf {
-        let pins = [
-            AMALGAMATION.lock,
-            SPEEDTEST1.sha256,
-            VOLUME_VFS,
-            ZIGLANG.pin,
-        ];
+    fn folder(self, what: &str, parts: &[&str]) -> PathBuf {
         let flags = [FLAGS.concat(), WASI_FLAGS.concat()].concat();
-        let hash = short_hash(&[pins.concat().as_bytes(), flags.as_bytes()]);
+        let all = [parts, &[AMALGAMATION.lock, ZIGLANG.pin, &flags]].concat();
+        let hash = short_hash(&[all.concat().as_bytes()]);
         let suffix = match self {
             Self::Wasi => "wasi",
             Self::Native => "native",
