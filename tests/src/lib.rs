@@ -3,6 +3,7 @@
 //! | test | question |
 //! |---|---|
 //! | `whole` | do programs behave as they should, and does everybody else who misbehaves get nowhere? |
+//! | `sqlite` | does SQLite do on a protected volume what it does natively, and nothing wrong on one that was tampered with? |
 //! | `endurance` | does anything grow when a process launches a thousand enclaves? |
 //! | `testsuite` | does WASI's own test suite pass, for those who have it? |
 //! | `specification` | does the engine do, inside an enclave, what WebAssembly's specification says? |

@@ -145,6 +145,8 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   The guest's own exit code (its lowest 8 bits), or
     2  the command line is wrong
+  115  the enclave has no key for a volume
+  116  a volume was tampered with, or failed while `twine sqlite` used it
   120  the launch document is not valid, or the enclave refuses it or the arguments
   121  the backend that was asked for cannot be used (see `twine doctor`)
   122  the enclave was lost, or killed itself

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{compile, completions, doctor, image, measure, run, volume};
+use crate::command::{compile, completions, doctor, image, measure, run, sqlite, volume};
 use crate::exit::Code;
 
 /// Runs WebAssembly programs inside SGX enclaves
@@ -29,6 +29,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Sqlite(sqlite::Arguments),
     Compile(compile::Arguments),
     Measure(measure::Arguments),
     Image(image::Arguments),
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     logging::start(cli.verbose);
     let result = match cli.command {
         Command::Run(arguments) => arguments.run(),
+        Command::Sqlite(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),
         Command::Measure(arguments) => arguments.run(),
         Command::Image(arguments) => arguments.run(),
@@ -104,7 +106,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
 
 /// Which commands belong together.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Programs", &["run", "compile"]),
+    ("Programs", &["run", "sqlite", "compile"]),
     ("Identity", &["measure", "image"]),
     ("Files", &["volume"]),
     ("This machine", &["doctor", "completions"]),

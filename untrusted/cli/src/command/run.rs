@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
 
 /// Where the enclave runs.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Backend {
+pub(super) enum Backend {
     /// The device if it can be used, else the emulator
     Auto,
     /// SGX in software: runs everywhere, protects nothing
@@ -84,14 +84,7 @@ impl Arguments {
             None => Launch::new(&runtime, &module),
         };
         let launch = self.configure(launch)?.inherit_stdio();
-        // What is not valid fails before anything is announced.
-        launch.document()?;
-        if log::log_enabled!(log::Level::Info) {
-            log_identity(&launch.identity()?);
-        }
-        if runtime.kind() == BackendKind::Emulator {
-            log::error!("{EMULATED}");
-        }
+        announce(&runtime, &launch)?;
         Ok(report(launch.run()?))
     }
 
@@ -151,8 +144,21 @@ impl From<Backend> for BackendChoice {
     }
 }
 
+/// Tells who is about to run, if asked for, and whether it is protected.
+pub(super) fn announce(runtime: &Runtime, launch: &Launch<'_>) -> Result<()> {
+    // What is not valid fails before anything is announced.
+    launch.document()?;
+    if log::log_enabled!(log::Level::Info) {
+        log_identity(&launch.identity()?);
+    }
+    if runtime.kind() == BackendKind::Emulator {
+        log::error!("{EMULATED}");
+    }
+    Ok(())
+}
+
 /// Tells how the run ended, if it was not the guest's own doing, and returns this program's exit code.
-fn report(outcome: Outcome) -> ExitCode {
+pub(super) fn report(outcome: Outcome) -> ExitCode {
     match outcome {
         // As any program's: the operating system keeps the lowest 8 bits.
         Outcome::Exited { code } => {
@@ -212,7 +218,7 @@ fn variable(text_or_name: OsString) -> Result<(String, String)> {
     Ok((name, value))
 }
 
-fn text(what: &str, given: OsString) -> Result<String> {
+pub(super) fn text(what: &str, given: OsString) -> Result<String> {
     given.into_string().map_err(|given| {
         let message = format!("{what} {given:?} is not UTF-8, which WASI asks for");
         usage(&message).into()
