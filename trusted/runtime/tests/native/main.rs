@@ -8,6 +8,7 @@
 //! | `streams`, `process` | WASI, call by call |
 //! | `files`, `directories`, `paths`, `rights` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
 //! | `volumes` | what only protected volumes do: lasting, being full, being attacked |
+//! | `keys` | whose key opens a volume |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
 //!
@@ -18,6 +19,7 @@ mod ends;
 mod files;
 mod guest;
 mod hostile;
+mod keys;
 mod launch;
 mod limits;
 mod paths;

@@ -290,7 +290,7 @@ fn volume_key() -> VolumeKey {
 }
 
 /// Randomness of the machine's, and always the same time.
-struct Services;
+pub(crate) struct Services;
 
 impl twine_fs::Platform for Services {
     fn random(&self, bytes: &mut [u8]) -> twine_fs::Result<()> {
