@@ -31,7 +31,7 @@ const STEPS: [Step; 12] = [
     Step {
         name: "setup",
         claim: "the machine has what Cargo does not bring",
-        run: |_, _| setup::run(),
+        run: |project, _| setup::run(project),
     },
     Step {
         name: "format",

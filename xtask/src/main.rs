@@ -54,7 +54,7 @@ struct Arguments {
 enum Chore {
     /// Install what a fresh machine lacks and Cargo does not bring.
     Setup,
-    /// Build everything needed to run a C program in an enclave, and run it.
+    /// Build everything needed, and have SQLite in an enclave answer from an encrypted volume.
     Demo,
     /// Run all tests of the workspace, documentation examples included.
     Test(test::Options),
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<()> {
     let project = Project::find()?;
     match chore {
-        Chore::Setup => setup::run(),
+        Chore::Setup => setup::run(&project),
         Chore::Demo => demo::run(&project),
         Chore::Test(options) => test::run(&project, &options),
         Chore::Image(options) => image::run(&project, &options),

@@ -1,14 +1,16 @@
 //! `setup`: installs what a fresh Debian 12 has not, and Cargo does not bring.
 //!
-//! Everything else comes from package registries while it is needed, pinned, into the target folder. So this stays
+//! It also builds SQLite's module, which `twine sqlite` looks for beside itself. Everything else comes from package registries while it is needed, pinned, into the target folder. So this stays
 //! short: a compiler's linker, Python's installer for the tools the guests are built with, and APT's package lists,
 //! from which the guests' Rust comes.
 
+use std::fs;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::command;
+use crate::project::{Project, Workspace};
 
 /// Something the machine must be able to do, and the packages that make it so.
 struct Need {
@@ -43,12 +45,49 @@ const NEEDS: [Need; 3] = [
 /// A package that only lists from Debian 12 can name: the guests crate unpacks it.
 const LISTED_PACKAGE: &str = "libstd-rust-dev-wasm32";
 
+/// Installs what is missing, and builds SQLite's module where the program `twine` finds it.
+///
+/// # Errors
+/// As [`packages`]; if SQLite cannot be fetched or built.
+pub(crate) fn run(project: &Project) -> Result<()> {
+    packages()?;
+    sqlite(project)
+}
+
+/// Builds SQLite's module, unless it is there.
+fn sqlite(project: &Project) -> Result<()> {
+    let arguments = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "twine-guests",
+        "--",
+    ];
+    let built = command::output(
+        project
+            .cargo(Workspace::Main)
+            .args(arguments)
+            .arg("sqlite_shell"),
+    )?;
+    let built = built.trim_end();
+    let place = project.target("share/twine/sqlite.wasm");
+    let folder = project.target("share/twine");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    // Beside it first: a `twine` that starts meanwhile finds a whole module.
+    let partial = project.target("share/twine/sqlite.partial");
+    fs::copy(built, &partial).with_context(|| format!("cannot copy {built}"))?;
+    fs::rename(&partial, &place).with_context(|| place.display().to_string())?;
+    println!("setup: SQLite is at {}", project.relative(&place).display());
+    Ok(())
+}
+
 /// Installs what is missing.
 ///
 /// # Errors
 /// If something that everything needs is missing and cannot be installed. Without APT's lists only guests in Rust
 /// cannot be built, so that is no more than a remark here.
-pub(crate) fn run() -> Result<()> {
+fn packages() -> Result<()> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.is_met()).collect();
     if missing.is_empty() && is_listed() {
         println!("setup: nothing is missing");

@@ -18,7 +18,7 @@ pub(crate) struct Options {
 
 /// Runs the tests, with Cargo's own output.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
-    setup::run()?;
+    setup::run(project)?;
     all(project, &options.arguments)
 }
 
