@@ -123,17 +123,17 @@ static int commit(sqlite3_file *file) {
 static int roll_back(sqlite3_file *file) {
   struct batch *batch = batch_of(file);
   const struct replaced *replaced;
-  int rc = SQLITE_OK;
+  int rc;
   if (!batch->open) return SQLITE_OK;
+  /* Cut first: it gives back the room that was missing. What is written then replaces what is there already. */
+  rc = unix_methods->xTruncate(file, batch->size);
   for (replaced = batch->latest; replaced && rc == SQLITE_OK; replaced = replaced->earlier) {
     rc = unix_methods->xWrite(file, replaced->contents, replaced->len, replaced->offset);
   }
-  if (rc == SQLITE_OK) rc = unix_methods->xTruncate(file, batch->size);
   if (rc != SQLITE_OK) {
-    /* SQLite ignores failures of this call. A file that is half a transaction must not live on; ending here leaves the
-    ** last synchronised state, because nothing was synchronised since. */
-    fprintf(stderr, "sqlite: a transaction failed and cannot be taken back (SQLite error %d); the program ends, the "
-                    "database stays as it was before the transaction\n", rc);
+    /* SQLite ignores failures of this call, and would go on with half a transaction. */
+    fprintf(stderr, "sqlite: a transaction failed and cannot be taken back (SQLite error %d); the program ends, check the "
+                    "database with PRAGMA integrity_check\n", rc);
     abort();
   }
   forget(batch);
