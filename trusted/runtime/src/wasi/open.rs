@@ -9,7 +9,7 @@ use crate::wasi::call::{Call, Result, define};
 use crate::wasi::fd::flags_from;
 use crate::wasi::memory::GuestRange;
 use crate::wasi::path::last_of;
-use crate::wasi::rights::{DIRECTORY, FILE, access, directory_with};
+use crate::wasi::rights::{DIRECTORY, FILE, WRITING, access, directory_with};
 use crate::wasi::types::{Errno, fdflag, oflag, right};
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -50,14 +50,14 @@ fn path_open(
     let path = call.memory.slice(GuestRange { address: path, len })?;
     let allowed = call.state.mounts.access(dir.mount);
     let files = call.state.mounts.files(dir.mount)?;
-    let found = files::at(files, dir.node, path, how.last, |files, place| {
+    let opened_as = files::at(files, dir.node, path, how.last, |files, place| {
         how.open(files, place, allowed)
     })?;
     let file = File {
         mount: dir.mount,
-        node: found.node,
+        node: opened_as.found.node,
     };
-    let entry = entry(file, found.kind, rights, flags);
+    let entry = entry(file, &opened_as, rights, flags);
     let number = call.state.descriptors.open(entry);
     let number = number.map_err(|_| Errno::Mfile)?;
     Ok(call.memory.write_u32(opened, number)?)
@@ -89,8 +89,8 @@ fn check_inheritance(
     }
 }
 
-fn entry(file: File, kind: FileKind, rights: Rights, flags: u16) -> Entry {
-    let (resource, base, inheriting) = match kind {
+fn entry(file: File, opened: &Opened, rights: Rights, flags: u16) -> Entry {
+    let (resource, base, inheriting) = match opened.found.kind {
         FileKind::Directory => {
             let open = OpenDirectory {
                 file,
@@ -98,7 +98,13 @@ fn entry(file: File, kind: FileKind, rights: Rights, flags: u16) -> Entry {
             };
             (Resource::Directory(open), DIRECTORY, DIRECTORY | FILE)
         }
-        _ => (Resource::File(OpenFile { file, position: 0 }), FILE, 0),
+        _ => {
+            let base = match opened.access {
+                Access::ReadWrite => FILE,
+                Access::ReadOnly => FILE & !WRITING,
+            };
+            (Resource::File(OpenFile { file, position: 0 }), base, 0)
+        }
     };
     Entry {
         resource,
@@ -116,8 +122,15 @@ struct How {
     flags: u32,
     last: Last,
     access: Access,
-    /// Whether it is to be written as a stream of bytes, which no directory can.
+    /// Whether it is to be written as a stream of bytes, which no directory can. Without this, rights to change a file's
+    /// size are for where it can be done: Go's library asks for them wherever it reads.
     writes: bool,
+}
+
+/// What was opened, held once more, and for what.
+struct Opened {
+    found: Found,
+    access: Access,
 }
 
 impl How {
@@ -161,13 +174,13 @@ impl How {
         right::PATH_OPEN | create | cut
     }
 
-    /// Opens what is there, or creates it, as far as it is allowed. What is returned is held once more.
+    /// Opens what is there, or creates it, as far as it is allowed.
     fn open(
         &self,
         files: &mut dyn FileSystem,
         place: &Place,
         allowed: Access,
-    ) -> files::Result<Found> {
+    ) -> files::Result<Opened> {
         match place {
             Place::Name {
                 found: None,
@@ -177,9 +190,12 @@ impl How {
             } if self.is(oflag::CREAT) => match (slash, allowed) {
                 (true, _) => Err(Error::IsADirectory),
                 (_, Access::ReadOnly) => Err(Error::ReadOnly),
-                (_, Access::ReadWrite) => Ok(Found {
-                    node: files.create_file(*dir, name)?,
-                    kind: FileKind::File,
+                (_, Access::ReadWrite) => Ok(Opened {
+                    found: Found {
+                        node: files.create_file(*dir, name)?,
+                        kind: FileKind::File,
+                    },
+                    access: Access::ReadWrite,
                 }),
             },
             _ => self.open_found(files, place.found()?, allowed),
@@ -191,12 +207,8 @@ impl How {
         files: &mut dyn FileSystem,
         found: Found,
         allowed: Access,
-    ) -> files::Result<Found> {
-        // Cutting is writing, whatever rights the guest wants afterwards.
-        let access = match self.is(oflag::TRUNC) {
-            true => Access::ReadWrite,
-            false => self.access,
-        };
+    ) -> files::Result<Opened> {
+        let changes = self.writes || self.is(oflag::TRUNC);
         match found.kind {
             _ if self.is(oflag::CREAT) && self.is(oflag::EXCL) => return Err(Error::Exists),
             FileKind::Directory
@@ -207,18 +219,28 @@ impl How {
             FileKind::Directory => {}
             _ if self.is(oflag::DIRECTORY) => return Err(Error::NotADirectory),
             FileKind::Link => return Err(Error::Loop),
-            FileKind::File | FileKind::Other
-                if access == Access::ReadWrite && allowed == Access::ReadOnly =>
-            {
+            FileKind::File | FileKind::Other if changes && allowed == Access::ReadOnly => {
                 return Err(Error::ReadOnly);
             }
             FileKind::File | FileKind::Other => {}
         }
-        files.open(found.node, access)?;
+        let access = match allowed {
+            // Cutting is writing, whatever rights the guest wants afterwards.
+            _ if changes => Access::ReadWrite,
+            Access::ReadOnly => Access::ReadOnly,
+            Access::ReadWrite => self.access,
+        };
+        let access = match files.open(found.node, access) {
+            Err(Error::Denied | Error::ReadOnly) if access == Access::ReadWrite && !changes => {
+                files.open(found.node, Access::ReadOnly)?;
+                Access::ReadOnly
+            }
+            other => other.map(|()| access)?,
+        };
         if self.is(oflag::TRUNC) {
             files.set_size(found.node, 0)?;
         }
         files.hold(found.node)?;
-        Ok(found)
+        Ok(Opened { found, access })
     }
 }

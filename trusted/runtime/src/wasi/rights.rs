@@ -43,7 +43,7 @@ pub(super) const DIRECTORY: u64 = right::FD_DATASYNC
     | right::PATH_UNLINK_FILE;
 
 /// Rights that make a file one that is opened for writing.
-const WRITING: u64 = right::FD_WRITE | right::FD_ALLOCATE | right::FD_FILESTAT_SET_SIZE;
+pub(super) const WRITING: u64 = right::FD_WRITE | right::FD_ALLOCATE | right::FD_FILESTAT_SET_SIZE;
 
 /// What may be done with a standard stream.
 pub(crate) const fn stream_rights(end: End) -> Rights {

@@ -206,7 +206,6 @@ fn a_read_only_mount_can_be_read_and_nothing_else() {
         let zero = Arg::Large(0);
         for (expected, how, rights) in [
             (ROFS, 0, wasi::RIGHTS_FD_WRITE),
-            (ROFS, 0, wasi::RIGHTS_FD_ALLOCATE),
             (ROFS, oflag::TRUNC, 0),
             (
                 OK,
@@ -219,7 +218,11 @@ fn a_read_only_mount_can_be_read_and_nothing_else() {
         script
             .open(ROFS, "new", oflag::CREAT, 0)
             .call(OK, "fd_sync", &[FILE])
-            .read_at(4, 0, 5);
+            .read_at(4, 0, 5)
+            // Go asks for rights to the size wherever it reads; it gets those that can be had.
+            .open(OK, "f", 0, RIGHTS_FILE & !wasi::RIGHTS_FD_WRITE)
+            .call(NOTCAPABLE, "fd_filestat_set_size", &[Arg::Small(5), zero])
+            .call(NOTCAPABLE, "fd_allocate", &[Arg::Small(5), zero, zero]);
         for (name, arguments) in [
             ("path_create_directory", &[ROOT, path("d")][..]),
             ("path_remove_directory", &[ROOT, path("d")]),
