@@ -4,7 +4,7 @@
 //!   c/ cpp/ zig/ ──► ziglang (PyPI) ──────┐
 //!   rust/ ─────────► rustc (Debian) ──────┼──► target/guests/<name>-<hash>.wasm
 //!   wat/ ─────────────────────────────────┘         (and the same source as a native program, to compare with)
-//!   packages on PyPI ─► third_party ──► modules nobody here has compiled
+//!   packages on PyPI and npm ─► third_party ──► modules nobody here has compiled
 //!   SQLite's sources, from crates.io and Debian ─► sqlite ──► its shell and its speed test
 //! ```
 //!

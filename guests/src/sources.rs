@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Error;
-use crate::tools::{apt, fetch_once, python, sha256, short_hash, tools};
+use crate::tools::{apt, check_hash, fetch_once, python, short_hash, tools};
 
 /// A crate that is unpacked for its contents; it is not compiled.
 pub(crate) struct Crate {
@@ -88,14 +88,7 @@ impl DebianSource {
     /// Takes the file out of the archive. Python knows the compression; `tar` would need another package.
     fn extract(&self, folder: &Path, name: &OsStr) -> Result<(), Error> {
         let path = folder.join(self.archive);
-        let found = sha256(&[&fs::read(&path).map_err(Error::io(&path))?]);
-        if found != self.sha256 {
-            return Err(Error::WrongHash {
-                path,
-                found,
-                expected: self.sha256,
-            });
-        }
+        check_hash(&path, self.sha256)?;
         let output = Command::new("python3")
             .args(["-c", EXTRACT])
             .args([

