@@ -4,10 +4,12 @@ use twine_runtime::files::Access;
 
 use crate::script::{AT, Arg, RIGHTS_FILE, ROOT, Script, mount, oflag, path};
 use crate::support::file_systems;
+use crate::watched::Watched;
 
 const OK: u32 = 0;
 const BADF: u32 = 8;
 const INVAL: u32 = 28;
+const ACCES: u32 = 2;
 const ISDIR: u32 = 31;
 const NOTDIR: u32 = 54;
 const NOTSOCK: u32 = 57;
@@ -241,5 +243,26 @@ fn a_read_only_mount_can_be_read_and_nothing_else() {
         let mut mount = mount("/", files);
         mount.access = Access::ReadOnly;
         assert_eq!(script.run(vec![mount]), b"\x05\0\0\0given");
+    }
+}
+
+/// As files of a host's directory may be, which only the host can tell.
+#[test]
+fn a_file_that_may_not_be_written_is_opened_for_reading_unless_it_is_to_be_written() {
+    for (_, mut files) in file_systems() {
+        let root = files.root();
+        let node = files.create_file(root, b"f").unwrap();
+        assert_eq!(files.write(node, 0, b"given"), Ok(5));
+        files.release(node);
+        let (files, watch) = Watched::around(files);
+        watch.borrow_mut().denies_writing = true;
+        let mut script = Script::default();
+        script
+            .open(ACCES, "f", 0, wasi::RIGHTS_FD_WRITE)
+            .open(ACCES, "f", oflag::TRUNC, wasi::RIGHTS_FD_READ)
+            .open(OK, "f", 0, RIGHTS_FILE & !wasi::RIGHTS_FD_WRITE)
+            .call(NOTCAPABLE, "fd_filestat_set_size", &[FILE, Arg::Large(0)])
+            .read_at(4, 0, 5);
+        assert_eq!(script.run(vec![mount("/", files)]), b"\x05\0\0\0given");
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Watch {
     pub(crate) closed: bool,
     /// What reading, writing, syncing and listing return instead of what they should.
     pub(crate) failure: Option<Error>,
+    /// Whether files may only be read.
+    pub(crate) denies_writing: bool,
     /// Why closing fails.
     pub(crate) close_failure: Option<String>,
     /// What is told when somebody asks.
@@ -82,7 +84,10 @@ impl FileSystem for Watched {
     }
 
     fn open(&mut self, node: Node, access: Access) -> Result {
-        self.inner.open(node, access)
+        match access {
+            Access::ReadWrite if self.watch.borrow().denies_writing => Err(Error::Denied),
+            _ => self.inner.open(node, access),
+        }
     }
 
     fn create_file(&mut self, dir: Node, name: &[u8]) -> Result<Node> {
