@@ -1,4 +1,4 @@
-//! The world outside, as one small trait. Files are not in it: they have their own ([`FileSystem`](crate::FileSystem)).
+//! The world outside, as one small trait. Files are not in it: they have their own ([`FileSystem`]).
 //!
 //! In the enclave every method but one is a host call, so what comes back is a claim: whoever calls checks that counts
 //! and sets fit what was asked (`streams`) and that time does not run backwards
