@@ -1,5 +1,5 @@
 // Counts in a file how often it has run, prints the number, and then ends as its second argument says. It never syncs:
-// what a program wrote survives its end on every Unix.
+// whether that survives depends on how it ends, and on what the file lies on.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -225,7 +225,11 @@ impl Guest {
             },
             Err(outcome) => outcome,
         };
-        self.store.data_mut().close_files();
+        let state = self.store.data_mut();
+        match outcome.kind {
+            Kind::Exited => state.close_files(),
+            _ => state.drop_files(),
+        }
         Launched {
             outcome,
             remains: Remains(Some(self.store)),

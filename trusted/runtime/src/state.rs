@@ -40,7 +40,7 @@ impl State {
         }
     }
 
-    /// Closes every descriptor and every file system, at the end of the run.
+    /// Closes every descriptor and every file system, at the end of a guest that ended by itself.
     pub(crate) fn close_files(&mut self) {
         for file in self.descriptors.close_all() {
             self.mounts.release(file);
@@ -48,5 +48,12 @@ impl State {
         for trouble in self.mounts.close() {
             self.platform.report(&trouble);
         }
+    }
+
+    /// Forgets every descriptor and every file system, at the end of a guest that did not end by itself.
+    pub(crate) fn drop_files(&mut self) {
+        self.report_troubles();
+        self.descriptors.close_all().for_each(drop);
+        self.mounts = Mounts::default();
     }
 }

@@ -15,9 +15,10 @@
 //!
 //! # What survives the end of the guest
 //!
-//! As on any Unix, what a guest wrote is not lost because the guest ends: however it ends (by itself, by a trap, or stopped
-//! because its time was up), [`FileSystem::close`] is called and makes everything durable. What is *not* promised without
-//! a sync: that it survives the host's crash. A volume on which tampering was met writes nothing any more.
+//! When a guest ends by itself, whatever its exit code, [`FileSystem::close`] makes everything durable, as on any Unix. When
+//! it ends in the middle of something (a trap, a deadline, a host that misbehaves), a volume keeps what was last synced
+//! and nothing else, as after a power failure: no state becomes durable that the program did not ask for, and a transaction
+//! that was being written stays undone (`docs/decisions/0007-files-after-a-trap.md`). A volume on which tampering was met writes nothing any more.
 
 mod mounts;
 mod protected;
