@@ -21,7 +21,7 @@ struct Need {
 }
 
 /// Probed in this order; a probe must be quick and change nothing.
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         purpose: "a linker, and a C compiler to compare guests with",
         program: "cc",
@@ -40,7 +40,17 @@ const NEEDS: [Need; 3] = [
         arguments: &["-m", "pip", "--version"],
         packages: &["python3", "python3-pip"],
     },
+    Need {
+        purpose: "Python's headers, with which the ciphers of the volume reader are built",
+        program: "python3",
+        arguments: &["-c", HAS_HEADERS],
+        packages: &["python3-dev"],
+    },
 ];
+
+/// Fails if there are no headers.
+const HAS_HEADERS: &str =
+    "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('include'), 'Python.h').stat()";
 
 /// A package that only lists from Debian 12 can name: the guests crate unpacks it.
 const LISTED_PACKAGE: &str = "libstd-rust-dev-wasm32";

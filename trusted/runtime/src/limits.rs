@@ -2,7 +2,7 @@
 
 use twine_abi::exchange::PAYLOAD_LEN;
 use twine_abi::layout::STACK_LEN_MAX;
-use twine_launch::limits::STACK_BYTES_MAX;
+use twine_launch::limits::{MOUNTS_COUNT_MAX, STACK_BYTES_MAX};
 
 /// Most bytes that move in one call to the platform; more takes several.
 pub const IO_LEN_BYTES_MAX: usize = PAYLOAD_LEN;
@@ -28,8 +28,8 @@ pub const SUBSCRIPTIONS_MAX: u32 = 131_072;
 /// Most names in the message about missing imports. All of WASI has fewer.
 pub const MISSING_IMPORTS_MAX: usize = 64;
 
-/// Most mounts. Each takes a descriptor from the start; a system with more is better described otherwise.
-pub const MOUNTS_MAX: usize = 64;
+/// Most mounts: as many as a launch document can name. Each takes a descriptor from the start.
+pub const MOUNTS_MAX: usize = MOUNTS_COUNT_MAX;
 
 /// Longest path that a guest may pass, and longest that following links may make of it. Linux's `PATH_MAX`, which C
 /// libraries have compiled in.

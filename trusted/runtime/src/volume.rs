@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use twine_abi::sgx::{AttributeFlags, Attributes, KeyName, KeyPolicy, KeyRequest, MiscSelect};
+use twine_fs::limits::FIXED_BLOCKS;
 use twine_fs::{
     Access, KeySlots, Options, Slot, SlotKind, SlotSecret, Store, Suite, Volume, VolumeKey,
 };
@@ -95,6 +96,9 @@ impl Keyring<'_> {
 
     fn mount(&mut self, opened: OpenStore, access: Access) -> Result<Volume, VolumeError> {
         let store: Arc<dyn Store> = Arc::from(opened.store);
+        if store.size()? < FIXED_BLOCKS {
+            return Err(VolumeError::NoSlots);
+        }
         let mut refused = VolumeError::NoSlots;
         // While the volume's key is being replaced, two copies of the slots belong to different keys.
         for slots in KeySlots::copies(&*store)? {

@@ -80,8 +80,8 @@ pub enum Error {
         /// What it was to be: `volume` or `host`.
         kind: &'static str,
     },
-    /// Another process has the volume open for writing.
-    #[error("{}: another process uses the volume", path.display())]
+    /// The volume is open for writing already: in another process, or behind another mount.
+    #[error("{}: the volume is in use, by another process or behind another mount", path.display())]
     VolumeInUse {
         /// The volume's file.
         path: PathBuf,

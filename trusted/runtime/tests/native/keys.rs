@@ -231,6 +231,17 @@ fn newer_versions_open_the_volume_and_lock_older_ones_out() {
 }
 
 #[test]
+fn a_file_that_is_too_short_for_slots_is_no_volume() {
+    for blocks in [0, 1, 9] {
+        let mut machine = Machine::new();
+        machine.made = false;
+        machine.store.resize(blocks).unwrap();
+        let refused = machine.launch(BY_MODULE, PROGRAM, "a");
+        assert!(refused.message.contains("not a volume"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_file_without_slots_is_refused_and_left_alone() {
     let mut machine = Machine::new();
     machine.made = false;
