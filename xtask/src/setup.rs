@@ -1,8 +1,9 @@
 //! `setup`: installs what a fresh Debian 12 has not, and Cargo does not bring.
 //!
-//! It also builds SQLite's module, which `twine sqlite` looks for beside itself. Everything else comes from package registries while it is needed, pinned, into the target folder. So this stays
-//! short: a compiler's linker, Python's installer for the tools the guests are built with, and APT's package lists,
-//! from which the guests' Rust comes.
+//! It also builds SQLite's module, which `twine sqlite` looks for beside itself. Everything else comes from package
+//! registries while it is needed, pinned, into the target folder. So this stays short: a compiler's linker, Python's
+//! installer for the tools the guests are built with, its headers for the volume reader's ciphers, and APT's package
+//! lists, from which the guests' Rust comes.
 
 use std::fs;
 use std::process::Command;
