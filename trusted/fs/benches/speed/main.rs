@@ -247,6 +247,27 @@ fn reads(folder: &Path, blocks: u64) {
     let [b0, b1, b2, b3, ..] = &mut buffers[..] else {
         unreachable!()
     };
+    // Above, each variant finds the processor's caches full of the others' data; here they are its own most of the time, as
+    // in a program that does nothing but read.
+    compare(
+        &format!("fs/read_random_alone/4KiB/of-{}MiB", blocks / 256),
+        100_000,
+        15,
+        vec![
+            (
+                "pread",
+                Box::new(|c| file.read_exact_at(&mut b0[..BLOCK], place(c)).unwrap()),
+            ),
+            (
+                "volume/aegis-128l",
+                Box::new(|c| assert!(aegis.read(large, place(c), &mut b2[..BLOCK]).unwrap() > 0)),
+            ),
+            (
+                "shared/aegis-128l",
+                Box::new(|c| assert!(shared.read(large, place(c), &mut b1[..BLOCK]).unwrap() > 0)),
+            ),
+        ],
+    );
     let cursor = Cursor::new(blocks);
     compare(
         &format!("fs/read_sequential/1MiB/of-{}MiB", blocks / 256),
