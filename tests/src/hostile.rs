@@ -141,6 +141,8 @@ pub fn request(document: &Memory, module: &Memory, arguments: &Memory) -> Launch
         module: module.span(),
         arguments: arguments.span(),
         environment: Span::default(),
+        signature: Span::default(),
+        nonce: Span::default(),
         flags: 0,
     }
 }

@@ -88,6 +88,16 @@ pub enum HostCall {
     StoreSize = 19,
     /// Make store `args[0]` `args[1]` blocks long, with space set aside for all of them. Answer: zero.
     StoreResize = 20,
+    /// The [`crate::sgx::TargetInfo`] of the machine's quoting enclave, into the payload. Answer: zero.
+    QuoteTarget = 48,
+    /// Have the [`crate::sgx::Report`] in the payload, made for the quoting enclave, turned into a quote. Answer: the length
+    /// of the quote, which is in the payload.
+    Quote = 49,
+    /// Bring the provisioning request in the payload (`args[0]` bytes) to the provisioner and wait for the bundle. Answer: zero;
+    /// the payload holds the bundle's [`Span`], which stays valid until the call of the enclave ends.
+    Provision = 50,
+    /// Hand over the evidence in the payload (`args[0]` bytes) to whoever asked for it. Answer: zero.
+    Evidence = 51,
     /// In the host directory of mount `args[0]`: find the name in the payload (`args[2]` bytes) in directory `args[1]`;
     /// a link is not followed. Answer: a node, held once more; the payload holds its [`file::Status`].
     FileLookup = 64,
@@ -153,6 +163,10 @@ impl TryFrom<u32> for HostCall {
             18 => Self::StoreWrite,
             19 => Self::StoreSize,
             20 => Self::StoreResize,
+            48 => Self::QuoteTarget,
+            49 => Self::Quote,
+            50 => Self::Provision,
+            51 => Self::Evidence,
             64 => Self::FileLookup,
             65 => Self::FileRelease,
             66 => Self::FileOpen,
@@ -299,19 +313,33 @@ pub struct Span {
 pub struct LaunchRequest {
     /// The launch document (TOML). Its SHA-512 must be the enclave's CONFIGID.
     pub document: Span,
-    /// The compiled module. Its SHA-256 must stand in the launch document.
+    /// The compiled module. Its SHA-256 must stand in the launch document. Empty if the module is confidential, and with
+    /// [`launch_flag::ATTEST`].
     pub module: Span,
     /// Arguments from the caller, each ended by a zero byte; empty unless the launch document allows them.
     pub arguments: Span,
     /// Environment from the caller, `NAME=value` each ended by a zero byte; only names the launch document allows.
     pub environment: Span,
+    /// The owner's signature of the launch document, 64 bytes; empty unless the document names an owner.
+    pub signature: Span,
+    /// A verifier's nonce for evidence, 8 to 64 bytes, or empty.
+    pub nonce: Span,
     /// [`launch_flag`]s.
     pub flags: u64,
 }
 
-const _: () = assert!(size_of::<LaunchRequest>() == 72);
+const _: () = assert!(size_of::<LaunchRequest>() == 104);
 
-/// Bits of [`LaunchRequest::flags`]: hints that change nothing but how a stream describes itself.
+/// Bytes of [`LaunchRequest::signature`]: r and s of an ECDSA signature with P-256.
+pub const SIGNATURE_LEN: usize = 64;
+
+/// The most bytes that [`LaunchRequest::nonce`] may have.
+pub const NONCE_LEN_BYTES_MAX: usize = 64;
+
+/// The fewest bytes that [`LaunchRequest::nonce`] may have, unless it is empty.
+pub const NONCE_LEN_BYTES_MIN: usize = 8;
+
+/// Bits of [`LaunchRequest::flags`]. Those for terminals are hints: they change nothing but how a stream describes itself.
 pub mod launch_flag {
     /// Standard input is a terminal.
     pub const INPUT_TERMINAL: u64 = 1;
@@ -319,8 +347,10 @@ pub mod launch_flag {
     pub const OUTPUT_TERMINAL: u64 = 2;
     /// Standard error is a terminal.
     pub const ERROR_TERMINAL: u64 = 4;
+    /// Make evidence of this enclave and its document ([`super::HostCall::Evidence`]) instead of running the guest.
+    pub const ATTEST: u64 = 8;
     /// Every defined bit.
-    pub const ALL: u64 = 7;
+    pub const ALL: u64 = 15;
 }
 
 #[cfg(test)]

@@ -161,11 +161,13 @@ fn a_module_that_changes_while_it_is_read_runs_as_it_was_hashed_or_not_at_all() 
 }
 
 /// Every field of a launch request that is a range of memory.
-const SPANS: [fn(&mut LaunchRequest) -> &mut Span; 4] = [
+const SPANS: [fn(&mut LaunchRequest) -> &mut Span; 6] = [
     |request| &mut request.document,
     |request| &mut request.module,
     |request| &mut request.arguments,
     |request| &mut request.environment,
+    |request| &mut request.signature,
+    |request| &mut request.nonce,
 ];
 
 /// Launches with one range replaced.

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use twine_abi::exchange::{Clock, HostCall, LaunchRequest, PAYLOAD_LEN, Span};
+use twine_abi::exchange::{
+    Clock, HostCall, LaunchRequest, NONCE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN, Span,
+};
 use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
 use twine_abi::sgx::KeyRequest;
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, MODULE_LEN_BYTES_MAX, STRINGS_LEN_BYTES_MAX};
@@ -64,12 +66,14 @@ fn run() -> Result<Outcome, Outcome> {
 fn read_request() -> Result<Request, Outcome> {
     let mut words = [0; size_of::<LaunchRequest>() / size_of::<u64>()];
     host::read_payload_words(&mut words);
-    let [d, d_len, m, m_len, a, a_len, e, e_len, flags] = words;
+    let [d, d_len, m, m_len, a, a_len, e, e_len, s, s_len, n, n_len, flags] = words;
     Ok(Request {
         document: read_span(d, d_len, DOCUMENT_LEN_BYTES_MAX)?,
         module: read_span(m, m_len, MODULE_LEN_BYTES_MAX)?,
         arguments: read_span(a, a_len, STRINGS_LEN_BYTES_MAX)?,
         environment: read_span(e, e_len, STRINGS_LEN_BYTES_MAX)?,
+        signature: read_span(s, s_len, SIGNATURE_LEN)?,
+        nonce: read_span(n, n_len, NONCE_LEN_BYTES_MAX)?,
         flags,
     })
 }

@@ -41,6 +41,10 @@ pub struct Request {
     pub arguments: Vec<u8>,
     /// The caller's environment, `NAME=value` each ended by a zero byte.
     pub environment: Vec<u8>,
+    /// The owner's signature of the document, or nothing.
+    pub signature: Vec<u8>,
+    /// A verifier's nonce, or nothing.
+    pub nonce: Vec<u8>,
     /// [`twine_abi::exchange::launch_flag`]s; bits without a meaning are ignored.
     pub flags: u64,
 }

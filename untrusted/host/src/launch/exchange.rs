@@ -71,9 +71,12 @@ impl ExchangeArea {
             module,
             arguments,
             environment,
+            signature,
+            nonce,
             flags,
         } = *request;
-        let words = [document, module, arguments, environment]
+        let spans = [document, module, arguments, environment, signature, nonce];
+        let words = spans
             .into_iter()
             .flat_map(|Span { address, len }| [address, len])
             .chain([flags]);
@@ -138,9 +141,11 @@ mod tests {
             module: span(16, 2),
             arguments: span(24, 3),
             environment: span(32, 4),
-            flags: 5,
+            signature: span(40, 5),
+            nonce: span(48, 6),
+            flags: 7,
         });
-        let words: Vec<u64> = (0..10).map(|i| word(area.payload(), 8 * i)).collect();
-        assert_eq!(words, [8, 1, 16, 2, 24, 3, 32, 4, 5, 0]);
+        let words: Vec<u64> = (0..14).map(|i| word(area.payload(), 8 * i)).collect();
+        assert_eq!(words, [8, 1, 16, 2, 24, 3, 32, 4, 40, 5, 48, 6, 7, 0]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use twine_abi::entry::Call;
-use twine_abi::exchange::LaunchRequest;
+use twine_abi::exchange::{LaunchRequest, Span};
 
 use super::buffer::SharedBuffer;
 use super::deadline::{Deadline, StopSignal};
@@ -97,6 +97,8 @@ fn converse(
         module: inputs.module.span(),
         arguments: arguments.span(),
         environment: environment.span(),
+        signature: Span::default(),
+        nonce: Span::default(),
         flags,
     });
     let deadline = timer
