@@ -66,20 +66,24 @@ fn run() -> Result<Outcome, Outcome> {
 fn read_request() -> Result<Request, Outcome> {
     let mut words = [0; size_of::<LaunchRequest>() / size_of::<u64>()];
     host::read_payload_words(&mut words);
-    let [d, d_len, m, m_len, a, a_len, e, e_len, s, s_len, n, n_len, flags] = words;
+    let [spans @ .., flags] = words;
+    let (&[document, module, arguments, environment, signature, nonce], []) = spans.as_chunks()
+    else {
+        unreachable!("a request holds six spans");
+    };
     Ok(Request {
-        document: read_span(d, d_len, DOCUMENT_LEN_BYTES_MAX)?,
-        module: read_span(m, m_len, MODULE_LEN_BYTES_MAX)?,
-        arguments: read_span(a, a_len, STRINGS_LEN_BYTES_MAX)?,
-        environment: read_span(e, e_len, STRINGS_LEN_BYTES_MAX)?,
-        signature: read_span(s, s_len, SIGNATURE_LEN)?,
-        nonce: read_span(n, n_len, NONCE_LEN_BYTES_MAX)?,
+        document: read_span(document, DOCUMENT_LEN_BYTES_MAX)?,
+        module: read_span(module, MODULE_LEN_BYTES_MAX)?,
+        arguments: read_span(arguments, STRINGS_LEN_BYTES_MAX)?,
+        environment: read_span(environment, STRINGS_LEN_BYTES_MAX)?,
+        signature: read_span(signature, SIGNATURE_LEN)?,
+        nonce: read_span(nonce, NONCE_LEN_BYTES_MAX)?,
         flags,
     })
 }
 
 /// Copies in a buffer of the host's, once.
-fn read_span(address: u64, len: u64, most: usize) -> Result<Vec<u8>, Outcome> {
+fn read_span([address, len]: [u64; 2], most: usize) -> Result<Vec<u8>, Outcome> {
     if len == 0 {
         return Ok(Vec::new());
     }
