@@ -6,8 +6,9 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("twine-abi", &[]),
+    ("twine-evidence", &[]),
     ("twine-launch", &[]),
     ("twine-fs", &[]),
     ("twine-recovery", &[]),

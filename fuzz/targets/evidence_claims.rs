@@ -1,0 +1,5 @@
+//! Claims.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_evidence::fuzzing::claims(bytes));

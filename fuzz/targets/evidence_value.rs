@@ -1,0 +1,5 @@
+//! Evidence.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_evidence::fuzzing::evidence(bytes));

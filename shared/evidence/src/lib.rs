@@ -1,0 +1,35 @@
+#![doc = include_str!("../../../docs/attestation.md")]
+//!
+//! # This crate
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`claims`] | what the runtime claims, for which purpose, and how that becomes REPORT_DATA |
+//! | [`evidence`] | claims with the quote that vouches for them |
+//! | [`peer`] | claims with the report that vouches for them, on one machine |
+//! | [`limits`] | every bound |
+//! | [`error`] | why bytes are refused |
+//! | `cbor`, `map` | the one form in which each value may be written |
+//!
+//! The enclave writes, the verifier reads; both use the code here. Whether a quote is genuine is not asked here, only what
+//! it would vouch for.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod cbor;
+pub mod claims;
+pub mod error;
+pub mod evidence;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod limits;
+mod map;
+pub mod peer;
+
+pub use claims::{Claims, Nonce, Purpose, Statement, report_data, sha256};
+pub use error::Error;
+pub use evidence::{Evidence, Origin};
+pub use peer::PeerMessage;
