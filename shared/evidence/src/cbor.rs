@@ -98,6 +98,11 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
+    /// How many bytes have been read.
+    pub(crate) fn position(&self) -> usize {
+        self.decoder.position()
+    }
+
     /// Ends the reading of a value whose one encoding is `canonical`.
     pub(crate) fn finish(self, canonical: &[u8]) -> Result<(), Error> {
         if self.bytes == canonical {

@@ -1,6 +1,7 @@
 //! Properties that fuzzers drive; the tests call them on corner cases.
 
-use crate::{Claims, Evidence, PeerMessage};
+use crate::bundle::{Envelope, Header, Payload};
+use crate::{Claims, Evidence, PeerMessage, Request};
 
 /// Reading any bytes ends in claims or an error, never a panic; what is read has exactly the bytes that it was read from.
 pub fn claims(bytes: &[u8]) {
@@ -25,5 +26,31 @@ pub fn evidence(bytes: &[u8]) {
 pub fn peer_message(bytes: &[u8]) {
     if let Ok(message) = PeerMessage::decode(bytes) {
         assert_eq!(message.encode(), bytes, "a message has one encoding");
+    }
+}
+
+/// As [`claims`], of requests for provisioning.
+pub fn request(bytes: &[u8]) {
+    if let Ok(request) = Request::decode(bytes) {
+        assert_eq!(request.encode(), bytes, "a request has one encoding");
+    }
+}
+
+/// As [`claims`], of bundles, of their headers, and of what is inside.
+pub fn bundle(bytes: &[u8]) {
+    if let Ok((envelope, signature, place)) = Envelope::parse(bytes) {
+        assert_eq!(
+            envelope.encode(signature),
+            bytes,
+            "a bundle has one encoding"
+        );
+        assert_eq!(bytes.get(place), Some(envelope.ciphertext));
+    }
+    if let Ok(header) = Header::parse(bytes) {
+        assert_eq!(header.encode(), bytes, "a header has one encoding");
+    }
+    if let Ok(payload) = Payload::parse(bytes) {
+        let encoded = payload.encode().map(|bytes| bytes.to_vec());
+        assert_eq!(encoded, Ok(bytes.to_vec()), "a payload has one encoding");
     }
 }

@@ -7,9 +7,10 @@
 //! | [`claims`] | what the runtime claims, for which purpose, and how that becomes REPORT_DATA |
 //! | [`evidence`] | claims with the quote that vouches for them |
 //! | [`peer`] | claims with the report that vouches for them, on one machine |
+//! | [`request`], [`bundle`] | what an enclave asks a provisioner, and the answer |
 //! | [`limits`] | every bound |
 //! | [`error`] | why bytes are refused |
-//! | `cbor`, `map` | the one form in which each value may be written |
+//! | `cbor`, `map`, `canonical` | the one form in which each value may be written |
 //!
 //! The enclave writes, the verifier reads; both use the code here. Whether a quote is genuine is not asked here, only what
 //! it would vouch for.
@@ -19,6 +20,8 @@
 
 extern crate alloc;
 
+pub mod bundle;
+mod canonical;
 mod cbor;
 pub mod claims;
 pub mod error;
@@ -28,8 +31,10 @@ pub mod fuzzing;
 pub mod limits;
 mod map;
 pub mod peer;
+pub mod request;
 
 pub use claims::{Claims, Nonce, Purpose, Statement, report_data, sha256};
 pub use error::Error;
 pub use evidence::{Evidence, Origin};
 pub use peer::PeerMessage;
+pub use request::Request;

@@ -23,7 +23,41 @@ pub const PEER_LEN_BYTES_MAX: usize = 1024;
 /// What CBOR adds to quote and claims: the tag's head, the array's, and those of two byte strings.
 const EVIDENCE_HEADS_LEN_BYTES: usize = 5 + 1 + 3 + 3;
 
+/// Longest provisioning request: evidence, and what stands before it.
+pub const REQUEST_LEN_BYTES_MAX: usize = EVIDENCE_LEN_BYTES_MAX + 21;
+
+/// Most secrets in a bundle.
+pub const SECRETS_COUNT_MAX: usize = 256;
+
+/// Longest secret. Certificates with their chains and keys fit; data belongs on a volume.
+pub const SECRET_LEN_BYTES_MAX: usize = 65_536;
+
+/// Longest name of a secret.
+pub const SECRET_NAME_LEN_BYTES_MAX: usize = 128;
+
+/// Most volume keys in a bundle: as many as a launch document has mounts.
+pub const VOLUME_KEYS_COUNT_MAX: usize = 16;
+
+/// Longest name of a volume key: a guest path in a launch document.
+pub const VOLUME_NAME_LEN_BYTES_MAX: usize = 255;
+
+/// Longest module in a bundle: the longest that can be launched.
+pub const MODULE_LEN_BYTES_MAX: usize = 512 << 20;
+
+/// Longest bundle: everything at its longest, and 1024 bytes for the envelope.
+pub const BUNDLE_LEN_BYTES_MAX: usize = MODULE_LEN_BYTES_MAX
+    + SECRETS_COUNT_MAX * (SECRET_LEN_BYTES_MAX + SECRET_NAME_LEN_BYTES_MAX + 8)
+    + VOLUME_KEYS_COUNT_MAX * (32 + VOLUME_NAME_LEN_BYTES_MAX + 5)
+    + 1024;
+
 const _: () = assert!(
-    EVIDENCE_LEN_BYTES_MAX == 65_536 && NONCE_LEN_BYTES_MIN == 8 && NONCE_LEN_BYTES_MAX == 64,
+    EVIDENCE_LEN_BYTES_MAX == 65_536
+        && NONCE_LEN_BYTES_MIN == 8
+        && NONCE_LEN_BYTES_MAX == 64
+        && SECRETS_COUNT_MAX == 256
+        && SECRET_LEN_BYTES_MAX == 65_536
+        && SECRET_NAME_LEN_BYTES_MAX == 128
+        && VOLUME_KEYS_COUNT_MAX == 16
+        && MODULE_LEN_BYTES_MAX == 536_870_912,
     "frozen: docs/attestation.md"
 );
