@@ -32,7 +32,24 @@ fn main() -> io::Result<()> {
         }
     }
     guests.push_str("];\n");
-    fs::write(out.join("catalogue.rs"), guests + &completeness(&calls))
+    let kernels = kernels(&root)?;
+    fs::write(
+        out.join("catalogue.rs"),
+        guests + &kernels + &completeness(&calls),
+    )
+}
+
+/// The list of `PolyBench` kernels.
+fn kernels(root: &Path) -> io::Result<String> {
+    println!("cargo::rerun-if-changed=polybench");
+    let mut list = String::from(
+        "/// Every kernel of `PolyBench`, by name.\npub const KERNELS: &[polybench::Kernel] = &[\n",
+    );
+    for name in sources(&root.join("polybench"), "c")? {
+        _ = writeln!(list, "    polybench::Kernel({name:?}),");
+    }
+    list.push_str("];\n");
+    Ok(list)
 }
 
 /// The names, without ending, of a folder's files, sorted.

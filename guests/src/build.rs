@@ -3,6 +3,7 @@
 //! The file's name carries a hash of the source, the compiler's pin and its flags. It is written under another name
 //! first and renamed, so a file that exists is complete and a race costs no more than a second compilation.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
@@ -64,8 +65,20 @@ pub(crate) fn native(guest: &Guest) -> Result<PathBuf, Error> {
 /// Compiles unless the result is there.
 fn once(guest: &Guest, target: Target) -> Result<PathBuf, Error> {
     let product = product(guest, target)?;
+    compile_once(&product, guest.name, |partial| {
+        command(guest, target, partial)
+    })?;
+    Ok(product)
+}
+
+/// Has a compiler make `product`, a module if it is called so, unless it is there. `command` is told where to put it.
+pub(crate) fn compile_once(
+    product: &Path,
+    name: &str,
+    command: impl FnOnce(&Path) -> Result<Command, Error>,
+) -> Result<(), Error> {
     if product.is_file() {
-        return Ok(product);
+        return Ok(());
     }
     // Unique among threads and processes: every compilation has a folder of its own. The file's name is the guest's,
     // because linkers write it into the module.
@@ -73,16 +86,21 @@ fn once(guest: &Guest, target: Target) -> Result<PathBuf, Error> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let folder = product.with_extension(format!("{}-{serial}", process::id()));
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-    let partial = folder.join(format!("{}.wasm", guest.name));
-    let what = format!("compiling the guest {}", guest.name);
-    run(&what, command(guest, target, &partial)?)?;
-    if let Target::Wasi = target {
+    let partial = folder.join(format!("{name}.wasm"));
+    run(&format!("compiling the guest {name}"), command(&partial)?)?;
+    if product.extension() == Some(OsStr::new("wasm")) {
         let module = fs::read(&partial).map_err(Error::io(&partial))?;
         fs::write(&partial, without_debug(&module)).map_err(Error::io(&partial))?;
     }
-    fs::rename(&partial, &product).map_err(Error::io(&product))?;
-    fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
-    Ok(product)
+    fs::rename(&partial, product).map_err(Error::io(product))?;
+    fs::remove_dir_all(&folder).map_err(Error::io(&folder))
+}
+
+/// A file below the folder of compiled guests, which is made.
+pub(crate) fn in_guests(name: &str) -> Result<PathBuf, Error> {
+    let folder = crate::target().join("guests");
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    Ok(folder.join(name))
 }
 
 /// Where the compiled guest belongs.
@@ -96,12 +114,10 @@ fn product(guest: &Guest, target: Target) -> Result<PathBuf, Error> {
     ]
     .concat();
     let hash = short_hash(&[&source, ZIGLANG.pin.as_bytes(), settings.as_bytes()]);
-    let folder = crate::target().join("guests");
-    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-    Ok(folder.join(match target {
+    in_guests(&match target {
         Target::Wasi => format!("{}-{hash}.wasm", guest.name),
         Target::Native => format!("{}-{hash}.native", guest.name),
-    }))
+    })
 }
 
 /// The compiler's command line.
@@ -154,7 +170,7 @@ pub(crate) fn native_c(own: &str, fallback: &str, flags: &[&str]) -> Result<Comm
 }
 
 /// A compiler with its flags.
-fn with_flags(compiler: &str, flags: &[&str]) -> Command {
+pub(crate) fn with_flags(compiler: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(compiler);
     command.args(flags);
     command

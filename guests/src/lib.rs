@@ -6,6 +6,7 @@
 //!   wat/ ─────────────────────────────────┘         (and the same source as a native program, to compare with)
 //!   packages on PyPI and npm ─► third_party ──► modules nobody here has compiled
 //!   SQLite's sources, from crates.io and Debian ─► sqlite ──► its shell and its speed test
+//!   polybench/ ─► polybench ──► 30 kernels, in four sizes, for four compilers and targets
 //! ```
 //!
 //! A guest's name is its file's, and says what it does; [`foreach_guest`] makes a guest without a test an error.
@@ -16,6 +17,7 @@
 mod build;
 mod error;
 pub mod oracle;
+pub mod polybench;
 mod sections;
 mod sources;
 pub mod sqlite;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `whole` | do programs behave as they should, and does everybody else who misbehaves get nowhere? |
 //! | `sqlite` | does SQLite do on a protected volume what it does natively, and nothing wrong on one that was tampered with? |
+//! | `polybench` | do numerical kernels compute in an enclave what they compute natively? |
 //! | `endurance` | does anything grow when a process launches a thousand enclaves? |
 //! | `testsuite` | does WASI's own test suite pass, for those who have it? |
 //! | `specification` | does the engine do, inside an enclave, what WebAssembly's specification says? |
