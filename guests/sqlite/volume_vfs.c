@@ -24,6 +24,8 @@
 #include <sys/types.h>
 
 #include "sqlite3.h"
+#include "wal_index.h"
+#include "wal_index.h"
 
 /* What a write replaced, the latest first. */
 struct replaced {
@@ -33,11 +35,18 @@ struct replaced {
   unsigned char contents[];
 };
 
-/* The batch of a database file; stands behind what `unix` keeps of the file. */
+/* A database file's batch. */
 struct batch {
   int open;
   sqlite3_int64 size; /* The file's, when the batch began */
   struct replaced *latest;
+};
+
+/* What is kept of a database file, behind what `unix` keeps of it. */
+struct own {
+  struct batch batch;
+  const char *name;
+  struct wal_index_user user;
 };
 
 static sqlite3_vfs *unix_vfs;
@@ -45,12 +54,14 @@ static sqlite3_vfs volume_vfs;
 static const sqlite3_io_methods *unix_methods;
 static sqlite3_io_methods volume_methods;
 
-/* Where in a file's memory the batch stands: aligned for any of its members. */
-static int batch_at(void) { return (unix_vfs->szOsFile + 7) & ~7; }
+/* Where in a file's memory our own stands: aligned for any of its members. */
+static int own_at(void) { return (unix_vfs->szOsFile + 7) & ~7; }
 
-static struct batch *batch_of(sqlite3_file *file) {
-  return (struct batch *)((char *)file + batch_at());
+static struct own *own_of(sqlite3_file *file) {
+  return (struct own *)((char *)file + own_at());
 }
+
+static struct batch *batch_of(sqlite3_file *file) { return &own_of(file)->batch; }
 
 static void forget(struct batch *batch) {
   while (batch->latest) {
@@ -157,8 +168,28 @@ static int volume_device_characteristics(sqlite3_file *file) {
          SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
+#ifdef __wasi__
+static int volume_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **memory) {
+  return wal_index_map(&own_of(file)->user, own_of(file)->name, region, size, extend, memory);
+}
+
+static int volume_shm_lock(sqlite3_file *file, int first, int count, int flags) {
+  return wal_index_lock(&own_of(file)->user, first, count, flags);
+}
+
+/* There is one thread. */
+static void volume_shm_barrier(sqlite3_file *file) { (void)file; }
+
+/* The memory is no file, so there is nothing to delete. */
+static int volume_shm_unmap(sqlite3_file *file, int delete_file) {
+  (void)delete_file;
+  return wal_index_unmap(&own_of(file)->user);
+}
+#endif
+
 static int volume_close(sqlite3_file *file) {
   forget(batch_of(file));
+  wal_index_unmap(&own_of(file)->user);
   return unix_methods->xClose(file);
 }
 
@@ -173,6 +204,12 @@ static int adopt(const sqlite3_io_methods *methods) {
     volume_methods.xTruncate = volume_truncate;
     volume_methods.xFileControl = volume_file_control;
     volume_methods.xDeviceCharacteristics = volume_device_characteristics;
+#ifdef __wasi__
+    volume_methods.xShmMap = volume_shm_map;
+    volume_methods.xShmLock = volume_shm_lock;
+    volume_methods.xShmBarrier = volume_shm_barrier;
+    volume_methods.xShmUnmap = volume_shm_unmap;
+#endif
   }
   return methods == unix_methods;
 }
@@ -181,7 +218,8 @@ static int volume_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *fi
   int rc = unix_vfs->xOpen(unix_vfs, name, file, flags, opened);
   (void)vfs;
   if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) && adopt(file->pMethods)) {
-    memset(batch_of(file), 0, sizeof(struct batch));
+    memset(own_of(file), 0, sizeof(struct own));
+    own_of(file)->name = name;
     file->pMethods = &volume_methods;
   }
   return rc;
@@ -235,7 +273,7 @@ int register_volume_vfs(const char *unused) {
   volume_vfs = *unix_vfs;
   volume_vfs.pNext = 0;
   volume_vfs.zName = "volume";
-  volume_vfs.szOsFile = batch_at() + (int)sizeof(struct batch);
+  volume_vfs.szOsFile = own_at() + (int)sizeof(struct own);
   volume_vfs.xOpen = volume_open;
   return sqlite3_vfs_register(&volume_vfs, 0);
 }

@@ -4,7 +4,7 @@
 //! ```text
 //!   sqlite3-src (crates.io): sqlite3.c, shell.c ──┐
 //!   sqlite3 (Debian's sources): speedtest1.c ─────┼──► target/tools/sqlite_shell-…, sqlite_speedtest1-…
-//!   guests/sqlite/volume_vfs.c ───────────────────┘
+//!   guests/sqlite/*.c ────────────────────────────┘
 //! ```
 //!
 //! `docs/sqlite.md` tells what the flags are for.
@@ -54,10 +54,20 @@ const SPEEDTEST1: DebianSource = DebianSource {
 };
 
 /// The VFS for protected volumes.
-const VOLUME_VFS: &str = include_str!("../sqlite/volume_vfs.c");
+const VFS: [&str; 3] = [
+    include_str!("../sqlite/volume_vfs.c"),
+    include_str!("../sqlite/wal_index.c"),
+    include_str!("../sqlite/wal_index.h"),
+];
+
+/// Where its sources are.
+const VFS_FILES: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/volume_vfs.c"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/wal_index.c"),
+];
 
 /// Flags for every file and both targets.
-const FLAGS: [&str; 19] = [
+const FLAGS: [&str; 18] = [
     "-std=gnu17",
     "-O3",
     "-w",
@@ -65,8 +75,6 @@ const FLAGS: [&str; 19] = [
     // Contraction to fused multiply-add would make the two targets round differently.
     "-ffp-contract=off",
     "-DSQLITE_THREADSAFE=0",
-    // Nobody else has the file, and without shared memory a database in WAL mode can only be opened so.
-    "-DSQLITE_DEFAULT_LOCKING_MODE=1",
     "-DSQLITE_DEFAULT_MEMSTATUS=0",
     // EXTRA: the removal of a rollback journal is the commit, so it has to be durable as well.
     "-DSQLITE_DEFAULT_SYNCHRONOUS=3",
@@ -132,7 +140,7 @@ impl Program {
     }
 
     fn build(self, target: Target) -> Result<PathBuf, Error> {
-        let folder = target.folder(self.name(), &[VOLUME_VFS, SPEEDTEST1.sha256]);
+        let folder = target.folder(self.name(), &[&VFS.concat(), SPEEDTEST1.sha256]);
         fetch_once(&folder, |folder| {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let library = library(target)?;
@@ -140,8 +148,7 @@ impl Program {
             let partial = folder.join(target.file_of(self.name()));
             let mut command = target.compiler()?;
             command.arg("-I").arg(&headers).arg(self.source()?);
-            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/volume_vfs.c"));
-            command.arg(library).arg("-o").arg(&partial);
+            command.args(VFS_FILES).arg(library).arg("-o").arg(&partial);
             target.link(&mut command);
             run(&format!("compiling {}", self.name()), command)?;
             if target == Target::Wasi {

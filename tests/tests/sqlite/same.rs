@@ -42,6 +42,21 @@ fn the_shell_prints_on_a_volume_what_it_prints_natively() {
     }
 }
 
+/// What one connection does and another sees: each reads its own snapshot, one writes at a time, and the log is put into the
+/// database when the last reader of an older snapshot is gone.
+#[test]
+fn connections_share_a_database_in_wal_mode_as_natively() {
+    const SCRIPT: &str = include_str!("connections.sql");
+    let folder = tempdir().unwrap();
+    let arguments = ["-batch", "main.db"];
+    let expected = native(Program::Shell, folder.path(), &arguments, SCRIPT);
+    let ran = Volume::new().sql(SCRIPT);
+    assert_eq!(text(&ran.output), text(&expected.output));
+    assert_eq!(text(&ran.errors), text(&expected.errors));
+    assert!(text(&expected.errors).contains("database is locked"));
+    assert!(text(&expected.output).ends_with("ok\n"));
+}
+
 /// All sets of tests but `trigger`, which asks for tables that it does not make, whatever the platform.
 #[test]
 fn the_speed_test_ends_with_the_native_check_sum() {
