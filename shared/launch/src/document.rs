@@ -22,7 +22,8 @@ use crate::limits::{
     STRINGS_LEN_BYTES_MAX, TABLE_ELEMENTS_DEFAULT, TABLE_ELEMENTS_MAX, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, VARIABLE_NAME_LEN_BYTES_MAX,
 };
-use crate::mounts::{self, Mount};
+use crate::mounts::{self, KeySource, Mount, MountKind};
+use crate::parties::{self, Migration, Owner, Provisioning, RecoveryKey, Tls};
 use crate::{read, write};
 
 /// A valid launch document. Holding one is the proof; it reads like a [`Draft`] and cannot be changed.
@@ -84,6 +85,8 @@ pub struct Draft {
     pub application: Application,
     /// The module, by its hashes.
     pub module: ModuleIdentity,
+    /// Who has to have signed the document, if anybody.
+    pub owner: Option<Owner>,
     /// The guest's arguments.
     pub arguments: Arguments,
     /// The guest's environment.
@@ -92,8 +95,47 @@ pub struct Draft {
     pub limits: Limits,
     /// The file systems that the guest sees, in this order.
     pub mounts: Vec<Mount>,
+    /// Who brings what the host must not see, if anybody.
+    pub provisioning: Option<Provisioning>,
+    /// For whom every volume gets a key slot besides.
+    pub recovery: Vec<RecoveryKey>,
+    /// What the guest finds to serve TLS with, if anything.
+    pub tls: Option<Tls>,
+    /// Between which images volume keys may move.
+    pub migration: Migration,
     /// What is told to the outside when something goes wrong.
     pub diagnostics: Diagnostics,
+}
+
+impl Draft {
+    /// An application that gets nothing: no arguments but its name, no environment, no file system, default limits.
+    #[must_use]
+    pub fn new(application: Application, module: ModuleIdentity) -> Self {
+        Self {
+            arguments: Arguments::Fixed(Vec::from([application.name.clone()])),
+            application,
+            module,
+            owner: None,
+            environment: Environment::default(),
+            limits: Limits::default(),
+            mounts: Vec::new(),
+            provisioning: None,
+            recovery: Vec::new(),
+            tls: None,
+            migration: Migration::default(),
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    /// Guest paths of the volumes whose keys the provisioner brings.
+    pub fn provisioned_volumes(&self) -> impl Iterator<Item = &str> {
+        let provisioned = |mount: &&Mount| match &mount.kind {
+            MountKind::Volume(policy) => policy.key == KeySource::Provisioned,
+            _ => false,
+        };
+        let volumes = self.mounts.iter().filter(provisioned);
+        volumes.map(|mount| mount.guest.as_str())
+    }
 }
 
 /// The application's name and version.
@@ -114,6 +156,8 @@ pub struct ModuleIdentity {
     pub wasm_sha256: Digest,
     /// The engine profile that it was compiled for.
     pub engine: String,
+    /// Whether the compiled module comes in the provisioner's bundle and never from the host.
+    pub confidential: bool,
 }
 
 /// Where the guest's arguments come from. The first is by custom the program's name.
@@ -182,12 +226,47 @@ fn check(draft: &Draft) -> Result<(), Finding> {
         &draft.module.engine,
         ENGINE_NAME_LEN_BYTES_MAX,
     )?;
+    if draft.module.confidential && draft.provisioning.is_none() {
+        return Err((
+            "module.confidential".into(),
+            Problem::Needs {
+                key: "provisioning",
+            },
+        ));
+    }
+    if let Some(owner) = &draft.owner {
+        parties::check_key("owner.key", &owner.key)?;
+    }
     if let Arguments::Fixed(arguments) = &draft.arguments {
         check_arguments(arguments)?;
     }
     check_environment(&draft.environment)?;
     check_limits(&draft.limits)?;
-    mounts::check(&draft.mounts)
+    mounts::check(draft)?;
+    if let Some(provisioning) = &draft.provisioning {
+        parties::check_provisioning(provisioning)?;
+        check_provisioned_environment(&provisioning.environment, &draft.environment)?;
+    }
+    parties::check_recovery(&draft.recovery)?;
+    if let Some(tls) = &draft.tls {
+        parties::check_tls(tls)?;
+    }
+    parties::check_migration(&draft.migration)
+}
+
+fn check_provisioned_environment(names: &[String], others: &Environment) -> Result<(), Finding> {
+    for (index, name) in names.iter().enumerate() {
+        let key = if others.from_caller.contains(name) {
+            "environment.from_caller"
+        } else if others.fixed.contains_key(name) {
+            "environment.fixed"
+        } else {
+            continue;
+        };
+        let place = format!("provisioning.environment[{index}]");
+        return Err((place, Problem::Contradicts { key }));
+    }
+    Ok(())
 }
 
 pub(crate) fn check_text(key: &str, text: &str, max: usize) -> Result<(), Finding> {
@@ -243,7 +322,7 @@ fn check_environment(environment: &Environment) -> Result<(), Finding> {
     )
 }
 
-fn check_variable_name(key: &str, name: &str) -> Result<(), Finding> {
+pub(crate) fn check_variable_name(key: &str, name: &str) -> Result<(), Finding> {
     check_text(key, name, VARIABLE_NAME_LEN_BYTES_MAX)?;
     if name.contains('=') {
         return Err((key.into(), Problem::ForbiddenCharacter('=')));

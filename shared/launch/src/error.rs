@@ -51,6 +51,10 @@ pub enum Problem {
     },
     /// Not 64 lower-case hexadecimal digits.
     NotADigest,
+    /// Not a public key of P-256 in compressed form.
+    NotAVerifyingKey,
+    /// Not a public key of X25519.
+    NotARecoveryKey,
     /// Not one of the words that mean something here.
     NotOneOf {
         /// The words.
@@ -58,6 +62,10 @@ pub enum Problem {
     },
     /// Not an absolute path in its shortest form.
     NotAPath,
+    /// Another mount, or another folder of the runtime, has this path.
+    PathTaken,
+    /// Neither the name of a host nor an IP address.
+    NotAHost,
     /// The text is empty.
     Empty,
     /// The text is longer than this many bytes.
@@ -80,6 +88,16 @@ pub enum Problem {
     Contradicts {
         /// The other key.
         key: &'static str,
+    },
+    /// The key means nothing without another.
+    Needs {
+        /// The other key.
+        key: &'static str,
+    },
+    /// This release cannot do it.
+    NotUntil {
+        /// What has to come first.
+        event: &'static str,
     },
 }
 
@@ -120,9 +138,19 @@ impl fmt::Display for Problem {
             }
             Self::OutOfRange { min, max } => write!(f, "outside the range {min} to {max}"),
             Self::NotADigest => f.write_str("not a SHA-256 in 64 lower-case hexadecimal digits"),
+            Self::NotAVerifyingKey => f.write_str(
+                "not a compressed public key of P-256 (66 lower-case hexadecimal digits, the first two 02 or 03)",
+            ),
+            Self::NotARecoveryKey => {
+                f.write_str("not a public key of X25519 in 64 lower-case hexadecimal digits")
+            }
             Self::NotOneOf { words } => write!(f, "must be {words}"),
             Self::NotAPath => f.write_str(
                 "not an absolute path in its shortest form (no `.`, `..`, `//`, no `/` at the end)",
+            ),
+            Self::PathTaken => f.write_str("another mount or folder has this path"),
+            Self::NotAHost => f.write_str(
+                "neither the name of a host in lower case nor an IP address in its usual form",
             ),
             Self::Empty => f.write_str("must not be empty"),
             Self::TextTooLong { max } => write!(f, "longer than {max} bytes"),
@@ -133,6 +161,8 @@ impl fmt::Display for Problem {
             Self::StringsTooLong => write!(f, "more than {STRINGS_LEN_BYTES_MAX} bytes in all"),
             Self::Repeated => f.write_str("listed twice"),
             Self::Contradicts { key } => write!(f, "contradicts `{key}`; keep one of the two"),
+            Self::Needs { key } => write!(f, "has no meaning without `{key}`"),
+            Self::NotUntil { event } => write!(f, "not possible until {event}"),
         }
     }
 }

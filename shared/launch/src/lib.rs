@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`document`] | the document's types, and the one function that says what is valid |
 //! | [`mounts`] | file systems, and to whom a volume's key is bound |
+//! | [`parties`] | who else has a say or a key: owner, provisioner, holders of recovery keys, other images |
 //! | [`limits`] | every bound and every default |
 //! | [`error`] | why a document is refused, with line and key |
 //! | `read`, `write` | from TOML and to TOML |
@@ -22,8 +23,10 @@ pub mod document;
 pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+mod hex;
 pub mod limits;
 pub mod mounts;
+pub mod parties;
 mod read;
 mod write;
 
@@ -32,4 +35,5 @@ pub use document::{
     Application, Arguments, Diagnostics, Draft, Environment, LaunchDocument, Limits, ModuleIdentity,
 };
 pub use error::{Error, Problem};
-pub use mounts::{Binding, Mount, MountKind, RuntimeBinding, VolumePolicy};
+pub use mounts::{Binding, KeySource, Mount, MountKind, RuntimeBinding, VolumePolicy};
+pub use parties::{Migration, Owner, Provisioning, RecoveryKey, Tls, VerifyingKey};

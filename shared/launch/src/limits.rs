@@ -65,6 +65,28 @@ pub const MOUNTS_COUNT_MAX: usize = 16;
 /// Longest path of a mount.
 pub const MOUNT_PATH_LEN_BYTES_MAX: usize = 255;
 
+/// Most secrets. A bundle is held in the enclave as a whole, and so are they ([`SECRET_LEN_BYTES_MAX`]).
+pub const SECRETS_COUNT_MAX: usize = 256;
+
+/// Longest secret. Keys, certificates and passwords are far shorter; data belong on a volume.
+pub const SECRET_LEN_BYTES_MAX: usize = 64 << 10;
+
+/// Longest name of a secret.
+pub const SECRET_NAME_LEN_BYTES_MAX: usize = 128;
+
+/// Most recovery keys. Each takes one of a volume's 31 key slots, and a slot that is replaced stands beside its successor
+/// for a while.
+pub const RECOVERY_KEYS_COUNT_MAX: usize = 8;
+
+/// Most subject alternative names of a certificate.
+pub const TLS_NAMES_COUNT_MAX: usize = 16;
+
+/// Longest name of a host (RFC 1035, section 2.3.4, as text).
+pub const TLS_NAME_LEN_BYTES_MAX: usize = 253;
+
+/// Most images in a list of images. An application outlives few releases between two versions of its document.
+pub const MIGRATION_IMAGES_COUNT_MAX: usize = 16;
+
 /// Least size of a file system in the enclave's memory.
 pub const TMPFS_BYTES_MIN: u64 = 64 << 10;
 

@@ -1,11 +1,13 @@
 //! From a draft to TOML: one text for each draft, with every default spelled out.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write};
 
 use crate::document::{Arguments, Draft};
 use crate::limits::FORM_VERSION;
-use crate::mounts::{Mount, MountKind};
+use crate::mounts::{KeySource, Mount, MountKind};
+use crate::parties::Migration;
 
 /// The document as TOML.
 pub(crate) fn document(draft: &Draft) -> String {
@@ -24,6 +26,12 @@ fn write(out: &mut String, draft: &Draft) -> fmt::Result {
     writeln!(out, "sha256 = \"{}\"", draft.module.sha256)?;
     writeln!(out, "wasm_sha256 = \"{}\"", draft.module.wasm_sha256)?;
     writeln!(out, "engine = {}", Quoted(&draft.module.engine))?;
+    if draft.module.confidential {
+        writeln!(out, "confidential = true")?;
+    }
+    if let Some(owner) = &draft.owner {
+        writeln!(out, "\n[owner]\nkey = \"{}\"", owner.key)?;
+    }
     write_arguments(out, &draft.arguments)?;
     write_environment(out, draft)?;
     write_limits(out, draft)?;
@@ -31,6 +39,7 @@ fn write(out: &mut String, draft: &Draft) -> fmt::Result {
         .mounts
         .iter()
         .try_for_each(|mount| write_mount(out, mount))?;
+    write_parties(out, draft)?;
     writeln!(out, "\n[diagnostics]")?;
     writeln!(out, "backtraces = {}", draft.diagnostics.backtraces)
 }
@@ -75,12 +84,44 @@ fn write_mount(out: &mut String, mount: &Mount) -> fmt::Result {
     match &mount.kind {
         MountKind::Volume(policy) => {
             writeln!(out, "create = {}", policy.create)?;
-            writeln!(out, "bound_to = \"{}\"", policy.bound_to.name())?;
-            writeln!(out, "runtime = \"{}\"", policy.runtime.name())
+            writeln!(out, "bound_to = \"{}\"", policy.key.name())?;
+            match policy.key {
+                KeySource::Sealed { runtime, .. } => {
+                    writeln!(out, "runtime = \"{}\"", runtime.name())
+                }
+                KeySource::Provisioned => Ok(()),
+            }
         }
         MountKind::Tmpfs { size_bytes } => writeln!(out, "size_bytes = {size_bytes}"),
         MountKind::Host => Ok(()),
     }
+}
+
+/// Sections that have no default are written only if they say something.
+fn write_parties(out: &mut String, draft: &Draft) -> fmt::Result {
+    if let Some(provisioning) = &draft.provisioning {
+        writeln!(out, "\n[provisioning]\nkey = \"{}\"", provisioning.key)?;
+        if let Some(folder) = &provisioning.folder {
+            writeln!(out, "folder = {}", Quoted(folder))?;
+        }
+        write_list(out, "secrets", &provisioning.secrets)?;
+        write_list(out, "environment", &provisioning.environment)?;
+    }
+    if !draft.recovery.is_empty() {
+        writeln!(out, "\n[recovery]")?;
+        write_hex_list(out, "keys", &draft.recovery)?;
+    }
+    if let Some(tls) = &draft.tls {
+        writeln!(out, "\n[tls]\nfolder = {}", Quoted(&tls.folder))?;
+        write_list(out, "names", &tls.names)?;
+    }
+    let Migration { to, from } = &draft.migration;
+    if !to.is_empty() || !from.is_empty() {
+        writeln!(out, "\n[migration]")?;
+        write_hex_list(out, "to", to)?;
+        write_hex_list(out, "from", from)?;
+    }
+    Ok(())
 }
 
 fn write_list<'a>(
@@ -88,10 +129,22 @@ fn write_list<'a>(
     key: &str,
     entries: impl IntoIterator<Item = &'a String>,
 ) -> fmt::Result {
+    write_entries(out, key, entries.into_iter().map(|entry| Quoted(entry)))
+}
+
+fn write_hex_list<T: fmt::Display>(out: &mut String, key: &str, entries: &[T]) -> fmt::Result {
+    write_entries(out, key, entries.iter().map(|entry| format!("\"{entry}\"")))
+}
+
+fn write_entries(
+    out: &mut String,
+    key: &str,
+    entries: impl Iterator<Item = impl fmt::Display>,
+) -> fmt::Result {
     write!(out, "{key} = [")?;
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (index, entry) in entries.enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        write!(out, "{comma}{}", Quoted(entry))?;
+        write!(out, "{comma}{entry}")?;
     }
     writeln!(out, "]")
 }

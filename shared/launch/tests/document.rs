@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, STRINGS_COUNT_MAX, STRINGS_LEN_BYTES_MAX};
 use twine_launch::{
-    Application, Arguments, Binding, Diagnostics, Digest, Draft, Environment, LaunchDocument,
-    Limits, ModuleIdentity, Mount, MountKind, RuntimeBinding, VolumePolicy, fuzzing,
+    Application, Arguments, Binding, Diagnostics, Digest, Draft, Environment, KeySource,
+    LaunchDocument, Limits, ModuleIdentity, Mount, MountKind, RuntimeBinding, VolumePolicy,
+    fuzzing,
 };
 
 const FULL: &str = r#"version = 1
@@ -70,16 +71,17 @@ backtraces = true
 "#;
 
 fn draft() -> Draft {
+    let application = Application {
+        name: "hello".into(),
+        version: 7,
+    };
+    let module = ModuleIdentity {
+        sha256: Digest([1; 32]),
+        wasm_sha256: Digest([2; 32]),
+        engine: "wasmtime-48".into(),
+        confidential: false,
+    };
     Draft {
-        application: Application {
-            name: "hello".into(),
-            version: 7,
-        },
-        module: ModuleIdentity {
-            sha256: Digest([1; 32]),
-            wasm_sha256: Digest([2; 32]),
-            engine: "wasmtime-48".into(),
-        },
         arguments: Arguments::Fixed(vec!["hello".into(), "a \"b\"\n".into()]),
         environment: Environment {
             fixed: BTreeMap::from([
@@ -100,8 +102,7 @@ fn draft() -> Draft {
                 "/",
                 MountKind::Volume(VolumePolicy {
                     create: true,
-                    bound_to: Binding::Module,
-                    runtime: RuntimeBinding::Signer,
+                    key: sealed(Binding::Module, RuntimeBinding::Signer),
                 }),
             ),
             Mount {
@@ -110,8 +111,7 @@ fn draft() -> Draft {
                     "/config",
                     MountKind::Volume(VolumePolicy {
                         create: false,
-                        bound_to: Binding::Document,
-                        runtime: RuntimeBinding::Image,
+                        key: sealed(Binding::Document, RuntimeBinding::Image),
                     }),
                 )
             },
@@ -122,7 +122,12 @@ fn draft() -> Draft {
             },
         ],
         diagnostics: Diagnostics { backtraces: true },
+        ..Draft::new(application, module)
     }
+}
+
+const fn sealed(bound_to: Binding, runtime: RuntimeBinding) -> KeySource {
+    KeySource::Sealed { bound_to, runtime }
 }
 
 fn mount(guest: &str, kind: MountKind) -> Mount {
@@ -194,8 +199,8 @@ fn arguments_can_be_left_to_the_caller() {
 #[test]
 fn an_unknown_key_is_refused_wherever_it_stands() {
     assert_eq!(
-        refusal_with("[diagnostics]", "[network]\n[diagnostics]"),
-        "launch document, line 56, `network`: unknown key"
+        refusal_with("[diagnostics]", "[printer]\n[diagnostics]"),
+        "launch document, line 56, `printer`: unknown key"
     );
     for (old, new, key) in [
         (
@@ -242,7 +247,7 @@ fn a_mount_is_refused_at_its_own_line() {
         (
             "bound_to = \"module\"",
             "bound_to = \"me\"",
-            "line 34, `mounts[0].bound_to`: must be module or document",
+            "line 34, `mounts[0].bound_to`: must be module, document, owner or provisioner",
         ),
         (
             "runtime = \"image\"",

@@ -11,9 +11,7 @@ use sha2::{Digest as _, Sha256};
 use twine::abi::entry::Call;
 use twine::abi::profile::ENGINE;
 use twine::document::ModuleIdentity;
-use twine::document::{
-    Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
-};
+use twine::document::{Application, Arguments, Digest, Draft, LaunchDocument};
 use twine::image::Image;
 use twine::launch::outcome;
 use twine::launch::thread::Thread;
@@ -49,21 +47,19 @@ pub fn run(runtime: &Runtime, script: &[u8]) -> Result<(Outcome, String), Error>
 /// A launch document that names the script in a module's place.
 fn document(script: &[u8]) -> LaunchDocument {
     let sha256 = Digest(Sha256::digest(script).into());
+    let application = Application {
+        name: "script".into(),
+        version: 0,
+    };
+    let module = ModuleIdentity {
+        sha256,
+        wasm_sha256: sha256,
+        engine: ENGINE.into(),
+        confidential: false,
+    };
     LaunchDocument::new(Draft {
-        application: Application {
-            name: "script".into(),
-            version: 0,
-        },
-        module: ModuleIdentity {
-            sha256,
-            wasm_sha256: sha256,
-            engine: ENGINE.into(),
-        },
         arguments: Arguments::FromCaller,
-        environment: Environment::default(),
-        limits: Limits::default(),
-        mounts: Vec::new(),
-        diagnostics: Diagnostics::default(),
+        ..Draft::new(application, module)
     })
     .expect("the document is valid")
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use twine::abi::exchange::{Header, HostCall};
-use twine::document::{Binding, LaunchDocument, MountKind, RuntimeBinding};
+use twine::document::{Binding, KeySource, LaunchDocument, MountKind, RuntimeBinding};
 use twine::error::Refusal;
 use twine::{Error, Launch, Module, Outcome};
 use twine_tests::hostile::liar;
@@ -118,8 +118,10 @@ fn rewritten(launch: &Launch<'_>, runtime: RuntimeBinding, comment: &str) -> Vec
     for mount in &mut draft.mounts {
         if let MountKind::Volume(policy) = &mut mount.kind {
             policy.create = true;
-            policy.bound_to = Binding::Document;
-            policy.runtime = runtime;
+            policy.key = KeySource::Sealed {
+                bound_to: Binding::Document,
+                runtime,
+            };
         }
     }
     let document = LaunchDocument::new(draft).unwrap();

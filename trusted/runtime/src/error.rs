@@ -26,6 +26,8 @@ pub enum Error {
     },
     /// The document is the enclave's, but not valid: its author has to mend it.
     Document(twine_launch::Error),
+    /// The document asks for what this release does not do; the key.
+    Unenforced(&'static str),
     /// The host passed a module that is not the one the document names.
     OtherModule {
         /// The hash in the document.
@@ -91,9 +93,10 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::OtherDocument | Self::OtherVersion { .. } | Self::Document(_) => {
-                Kind::DocumentRefused
-            }
+            Self::OtherDocument
+            | Self::OtherVersion { .. }
+            | Self::Document(_)
+            | Self::Unenforced(_) => Kind::DocumentRefused,
             Self::OtherModule { .. } => Kind::ModuleRefused,
             Self::OtherEngine { .. }
             | Self::Unusable(_)
@@ -120,6 +123,9 @@ impl fmt::Display for Error {
                 "the launch document states version {document}, but the enclave was created with CONFIGSVN {enclave}"
             ),
             Self::Document(error) => error.fmt(f),
+            Self::Unenforced(key) => {
+                write!(f, "the launch document uses `{key}`, which this release does not have yet")
+            }
             Self::OtherModule { expected, found } => write!(
                 f,
                 "the module passed by the host is not the one the launch document names: \

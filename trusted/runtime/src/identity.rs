@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::profile;
 use twine_launch::limits::{STRINGS_COUNT_MAX, STRINGS_LEN_BYTES_MAX};
-use twine_launch::{Arguments, Digest, Environment, LaunchDocument};
+use twine_launch::{Arguments, Digest, Environment, LaunchDocument, Migration};
 
 use crate::error::Error;
 
@@ -40,7 +40,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Error::OtherDocument`] before a single byte is interpreted; then [`Error::Document`],
-    /// [`Error::OtherVersion`].
+    /// [`Error::OtherVersion`], [`Error::Unenforced`].
     pub fn verify(&self, bytes: &[u8]) -> Result<LaunchDocument, Error> {
         if Sha512::digest(bytes).as_slice() != self.config_id.as_slice() {
             return Err(Error::OtherDocument);
@@ -52,8 +52,25 @@ impl Identity {
                 enclave: self.config_svn,
             });
         }
-        Ok(document)
+        match unenforced(&document) {
+            Some(key) => Err(Error::Unenforced(key)),
+            None => Ok(document),
+        }
     }
+}
+
+/// The first key that the document's readers know and this runtime does not keep: better not to start than to promise.
+fn unenforced(document: &LaunchDocument) -> Option<&'static str> {
+    let asked = [
+        ("module.confidential", document.module.confidential),
+        ("owner", document.owner.is_some()),
+        ("provisioning", document.provisioning.is_some()),
+        ("recovery", !document.recovery.is_empty()),
+        ("tls", document.tls.is_some()),
+        ("migration", document.migration != Migration::default()),
+    ];
+    let mut asked = asked.into_iter();
+    asked.find_map(|(key, asked)| asked.then_some(key))
 }
 
 /// A compiled module whose hash stands in the enclave's launch document. Holding one *is* the proof.

@@ -21,7 +21,7 @@ use twine_fs::limits::FIXED_BLOCKS;
 use twine_fs::{
     Access, KeySlots, Options, Slot, SlotKind, SlotSecret, Store, Suite, Volume, VolumeKey,
 };
-use twine_launch::{Binding, LaunchDocument, Mount, RuntimeBinding, VolumePolicy};
+use twine_launch::{Binding, KeySource, LaunchDocument, Mount, RuntimeBinding, VolumePolicy};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, VolumeError};
@@ -39,11 +39,16 @@ pub(crate) fn open(
     mount: &Mount,
     policy: &VolumePolicy,
 ) -> Result<Volume, Error> {
+    let KeySource::Sealed { bound_to, runtime } = policy.key else {
+        return Err(Error::Unenforced("provisioning"));
+    };
     let keyring = Keyring {
         platform,
         identity,
         document,
-        policy,
+        may_create: policy.create,
+        bound_to,
+        runtime,
     };
     let access = if mount.read_only {
         Access::ReadOnly
@@ -63,7 +68,9 @@ struct Keyring<'a> {
     platform: &'a mut dyn Platform,
     identity: &'a Identity,
     document: &'a LaunchDocument,
-    policy: &'a VolumePolicy,
+    may_create: bool,
+    bound_to: Binding,
+    runtime: RuntimeBinding,
 }
 
 impl Keyring<'_> {
@@ -72,7 +79,7 @@ impl Keyring<'_> {
             .platform
             .open_store(position)
             .map_err(VolumeError::Store)?;
-        let may_make = self.policy.create && access == Access::ReadWrite;
+        let may_make = self.may_create && access == Access::ReadWrite;
         match (opened.made, may_make) {
             (false, _) => self.mount(opened, access),
             (true, true) => self.make(opened),
@@ -159,7 +166,7 @@ impl Keyring<'_> {
 
     fn add_slot(&mut self, volume: &mut Volume) -> Result<(), VolumeError> {
         let mut parameters = Parameters {
-            bound_to: self.policy.bound_to,
+            bound_to: self.bound_to,
             isv_svn: self.identity.isv_svn,
             config_svn: self.identity.config_svn,
             cpu_svn: self.identity.cpu_svn,
@@ -178,11 +185,11 @@ impl Keyring<'_> {
         (slot.kind == self.kind())
             .then(|| Parameters::decode(&slot.parameters))
             .flatten()
-            .filter(|parameters| parameters.bound_to == self.policy.bound_to)
+            .filter(|parameters| parameters.bound_to == self.bound_to)
     }
 
     const fn kind(&self) -> SlotKind {
-        match self.policy.runtime {
+        match self.runtime {
             RuntimeBinding::Image => SlotKind::SealedToImage,
             RuntimeBinding::Signer => SlotKind::SealedToSigner,
         }
@@ -210,7 +217,7 @@ impl Keyring<'_> {
         let program: &[u8] = match parameters.bound_to {
             Binding::Module => &self.document.module.sha256.0,
             // CONFIGID stands in the request.
-            Binding::Document => &[],
+            Binding::Document | Binding::Owner => &[],
         };
         let mut secret = Zeroizing::new([0; 32]);
         let expanded = Hkdf::<Sha256>::new(Some(&parameters.encode()), input.as_slice())
@@ -220,13 +227,13 @@ impl Keyring<'_> {
     }
 
     fn request(&self, parameters: &Parameters, id: &[u8; 32]) -> KeyRequest {
-        let runtime = match self.policy.runtime {
+        let runtime = match self.runtime {
             RuntimeBinding::Image => KeyPolicy::MRENCLAVE,
             RuntimeBinding::Signer => KeyPolicy::MRSIGNER,
         };
         let (program, config_svn) = match parameters.bound_to {
             Binding::Module => (KeyPolicy::from_bits(0), 0),
-            Binding::Document => (KeyPolicy::CONFIGID, parameters.config_svn),
+            Binding::Document | Binding::Owner => (KeyPolicy::CONFIGID, parameters.config_svn),
         };
         KeyRequest {
             key_name: KeyName::Seal as u16,
@@ -262,7 +269,7 @@ impl Parameters {
     fn encode(&self) -> Vec<u8> {
         let bound_to = match self.bound_to {
             Binding::Module => 1,
-            Binding::Document => 2,
+            Binding::Document | Binding::Owner => 2,
         };
         let mut out = Vec::with_capacity(PARAMETERS_LEN);
         out.extend([PARAMETERS_FORM, bound_to]);

@@ -24,9 +24,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use twine_abi::profile;
 use twine_launch::limits::MODULE_LEN_BYTES_MAX;
-use twine_launch::{
-    Application, Arguments, Diagnostics, Digest, Draft, Environment, Limits, ModuleIdentity,
-};
+use twine_launch::{Application, Arguments, Diagnostics, Digest, Draft, ModuleIdentity};
 
 use crate::cache::Cache;
 use crate::compile;
@@ -93,6 +91,7 @@ impl Module {
             sha256: self.sha256,
             wasm_sha256: self.wasm_sha256,
             engine: profile::ENGINE.into(),
+            confidential: false,
         }
     }
 
@@ -100,17 +99,14 @@ impl Module {
     /// environment, default limits, backtraces reported. Something to start from.
     #[must_use]
     pub fn draft(&self) -> Draft {
+        let application = Application {
+            name: self.name.clone(),
+            version: 0,
+        };
         Draft {
-            application: Application {
-                name: self.name.clone(),
-                version: 0,
-            },
-            module: self.identity(),
             arguments: Arguments::FromCaller,
-            environment: Environment::default(),
-            limits: Limits::default(),
-            mounts: Vec::new(),
             diagnostics: Diagnostics { backtraces: true },
+            ..Draft::new(application, self.identity())
         }
     }
 

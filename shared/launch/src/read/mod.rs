@@ -14,7 +14,8 @@ use crate::document::{
 };
 use crate::error::{Error, Problem};
 use crate::limits::{DOCUMENT_LEN_BYTES_MAX, FORM_VERSION};
-use crate::mounts::{Binding, Mount, MountKind, RuntimeBinding, VolumePolicy};
+use crate::mounts::{Binding, KeySource, Mount, MountKind, RuntimeBinding, VolumePolicy};
+use crate::parties::{Migration, Owner, Provisioning, RecoveryKey, Tls, VerifyingKey};
 use section::{Section, line_at};
 
 pub(crate) use section::Lines;
@@ -26,19 +27,33 @@ pub(crate) fn draft(bytes: &[u8]) -> Result<(Draft, Lines<'_>), Error> {
     let root = Section::root(&lines, &tree);
     // Before everything else: the keys of another version are not unknown keys.
     form_version(&root)?;
+    // Known, so that nobody takes it for a slip of the pen.
+    if root.holds("network") {
+        let event = "sockets come";
+        return Err(root.refuse("network", Problem::NotUntil { event }));
+    }
     root.allow(&[
         "version",
         "application",
         "module",
+        "owner",
         "arguments",
         "environment",
         "limits",
         "mounts",
+        "provisioning",
+        "recovery",
+        "tls",
+        "migration",
         "diagnostics",
     ])?;
     let application = application(&root.required_section("application")?)?;
     let draft = Draft {
         module: module(&root.required_section("module")?)?,
+        owner: root
+            .section("owner")?
+            .map(|section| owner(&section))
+            .transpose()?,
         arguments: arguments(root.section("arguments")?, &application.name)?,
         environment: environment(root.section("environment")?)?,
         limits: limits(root.section("limits")?)?,
@@ -47,6 +62,16 @@ pub(crate) fn draft(bytes: &[u8]) -> Result<(Draft, Lines<'_>), Error> {
             .iter()
             .map(mount)
             .collect::<Result<_, _>>()?,
+        provisioning: root
+            .section("provisioning")?
+            .map(|section| provisioning(&section))
+            .transpose()?,
+        recovery: recovery(root.section("recovery")?)?,
+        tls: root
+            .section("tls")?
+            .map(|section| tls(&section))
+            .transpose()?,
+        migration: migration(root.section("migration")?)?,
         diagnostics: diagnostics(root.section("diagnostics")?)?,
         application,
     };
@@ -97,11 +122,68 @@ fn application(section: &Section<'_>) -> Result<Application, Error> {
 }
 
 fn module(section: &Section<'_>) -> Result<ModuleIdentity, Error> {
-    section.allow(&["sha256", "wasm_sha256", "engine"])?;
+    section.allow(&["sha256", "wasm_sha256", "engine", "confidential"])?;
     Ok(ModuleIdentity {
         sha256: section.required_digest("sha256")?,
         wasm_sha256: section.required_digest("wasm_sha256")?,
         engine: section.required_text("engine")?,
+        confidential: section.flag("confidential")?.unwrap_or(false),
+    })
+}
+
+fn owner(section: &Section<'_>) -> Result<Owner, Error> {
+    section.allow(&["key"])?;
+    Ok(Owner {
+        key: verifying_key(section)?,
+    })
+}
+
+fn provisioning(section: &Section<'_>) -> Result<Provisioning, Error> {
+    section.allow(&["key", "folder", "secrets", "environment"])?;
+    Ok(Provisioning {
+        key: verifying_key(section)?,
+        folder: section.text("folder")?,
+        secrets: section.texts("secrets")?.unwrap_or_default(),
+        environment: section.texts("environment")?.unwrap_or_default(),
+    })
+}
+
+fn verifying_key(section: &Section<'_>) -> Result<VerifyingKey, Error> {
+    let text = section.required_text("key")?;
+    text.parse()
+        .map_err(|_| section.refuse("key", Problem::NotAVerifyingKey))
+}
+
+fn recovery(section: Option<Section<'_>>) -> Result<Vec<RecoveryKey>, Error> {
+    let Some(section) = section else {
+        return Ok(Vec::new());
+    };
+    section.allow(&["keys"])?;
+    section
+        .parsed("keys", Problem::NotARecoveryKey)?
+        .ok_or_else(|| section.refuse("keys", Problem::Missing))
+}
+
+fn tls(section: &Section<'_>) -> Result<Tls, Error> {
+    section.allow(&["folder", "names"])?;
+    Ok(Tls {
+        folder: section.required_text("folder")?,
+        names: section.texts("names")?.unwrap_or_default(),
+    })
+}
+
+fn migration(section: Option<Section<'_>>) -> Result<Migration, Error> {
+    let Some(section) = section else {
+        return Ok(Migration::default());
+    };
+    section.allow(&["to", "from"])?;
+    let images = |key| {
+        let images = section.parsed(key, Problem::NotADigest)?;
+        Ok(images.unwrap_or_default())
+    };
+    Ok(Migration {
+        to: images("to")?,
+        from: images("from")?,
     })
 }
 
@@ -200,17 +282,31 @@ fn mount(section: &Section<'_>) -> Result<Mount, Error> {
 fn volume_policy(section: &Section<'_>) -> Result<VolumePolicy, Error> {
     Ok(VolumePolicy {
         create: section.flag("create")?.unwrap_or(false),
-        bound_to: match section.required_text("bound_to")?.as_str() {
-            "module" => Binding::Module,
-            "document" => Binding::Document,
-            _ => return Err(section.refuse("bound_to", one_of("module or document"))),
-        },
-        runtime: match section.required_text("runtime")?.as_str() {
-            "image" => RuntimeBinding::Image,
-            "signer" => RuntimeBinding::Signer,
-            _ => return Err(section.refuse("runtime", one_of("image or signer"))),
-        },
+        key: key_source(section)?,
     })
+}
+
+fn key_source(section: &Section<'_>) -> Result<KeySource, Error> {
+    let bound_to = match section.required_text("bound_to")?.as_str() {
+        "module" => Binding::Module,
+        "document" => Binding::Document,
+        "owner" => Binding::Owner,
+        "provisioner" if section.holds("runtime") => {
+            let key = "bound_to = \"provisioner\"";
+            return Err(section.refuse("runtime", Problem::Contradicts { key }));
+        }
+        "provisioner" => return Ok(KeySource::Provisioned),
+        _ => {
+            let problem = one_of("module, document, owner or provisioner");
+            return Err(section.refuse("bound_to", problem));
+        }
+    };
+    let runtime = match section.required_text("runtime")?.as_str() {
+        "image" => RuntimeBinding::Image,
+        "signer" => RuntimeBinding::Signer,
+        _ => return Err(section.refuse("runtime", one_of("image or signer"))),
+    };
+    Ok(KeySource::Sealed { bound_to, runtime })
 }
 
 const fn one_of(words: &'static str) -> Problem {

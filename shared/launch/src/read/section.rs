@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::ops::Range;
+use core::str::FromStr;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -27,10 +28,12 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The line of `key`, from 1.
+    /// The line of `key`, from 1; if it is not there, of the table it belongs to.
     pub(crate) fn line_of(&self, key: &str) -> Option<usize> {
         let starts = self.starts.borrow();
-        starts.get(key).map(|start| line_at(self.text, *start))
+        let table = || key.rsplit_once('.').map(|(table, _)| table);
+        let start = starts.get(key).or_else(|| starts.get(table()?));
+        start.map(|start| line_at(self.text, *start))
     }
 
     fn remember(&self, key: &str, span: &Range<usize>) {
@@ -77,6 +80,10 @@ impl<'a> Section<'a> {
             }
             None => Ok(()),
         }
+    }
+
+    pub(super) fn holds(&self, key: &str) -> bool {
+        self.table.contains_key(key)
     }
 
     pub(super) fn section(&self, key: &str) -> Result<Option<Self>, Error> {
@@ -172,6 +179,29 @@ impl<'a> Section<'a> {
             .map(entry)
             .collect::<Result<_, _>>()
             .map(Some)
+    }
+
+    /// A list of strings that each spell a value; `problem` says what one is that does not.
+    pub(super) fn parsed<T: FromStr>(
+        &self,
+        key: &str,
+        problem: Problem,
+    ) -> Result<Option<Vec<T>>, Error> {
+        let Some(texts) = self.texts(key)? else {
+            return Ok(None);
+        };
+        let parse = |(index, text): (usize, &String)| {
+            text.parse().map_err(|_| {
+                let key = self.path_of(&format!("{key}[{index}]"));
+                Error {
+                    line: self.lines.line_of(&key),
+                    key,
+                    problem: problem.clone(),
+                }
+            })
+        };
+        let values = texts.iter().enumerate().map(parse);
+        values.collect::<Result<_, _>>().map(Some)
     }
 
     pub(super) fn all_texts(&self) -> Result<BTreeMap<String, String>, Error> {

@@ -14,7 +14,7 @@ use twine_abi::exchange::Clock;
 use twine_abi::outcome::Kind;
 use twine_abi::sgx::{KeyPolicy, KeyRequest};
 use twine_fs::{Access, KeySlots, MemoryStore, Store as _};
-use twine_launch::{Binding, Mount, MountKind, RuntimeBinding, VolumePolicy};
+use twine_launch::{Binding, KeySource, Mount, MountKind, RuntimeBinding, VolumePolicy};
 use twine_runtime::{Fault, Identity, OpenStore, Outcome, Platform, Sink, launch};
 use zeroize::Zeroizing;
 
@@ -147,8 +147,7 @@ impl Platform for Machine {
 const fn policy(bound_to: Binding, runtime: RuntimeBinding) -> VolumePolicy {
     VolumePolicy {
         create: true,
-        bound_to,
-        runtime,
+        key: KeySource::Sealed { bound_to, runtime },
     }
 }
 

@@ -82,6 +82,15 @@ fn an_authentic_but_invalid_document_is_refused_with_line_and_key() {
 }
 
 #[test]
+fn a_document_that_asks_for_what_the_runtime_does_not_do_is_refused() {
+    let mut launch = Launch::new(HELLO);
+    launch.draft.recovery = vec![twine_launch::RecoveryKey([9; 32])];
+    let outcome = launch.run();
+    assert_eq!(outcome.kind, Kind::DocumentRefused);
+    assert!(outcome.message.contains("`recovery`"), "{outcome:?}");
+}
+
+#[test]
 fn a_changed_module_is_refused_before_a_byte_of_it_is_interpreted() {
     for spoil in [0, 1000] {
         let (kind, message) = refusal(|_, request| request.module[spoil] ^= 1);

@@ -15,10 +15,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::exchange::{Clock, interest};
 use twine_abi::profile::{self, CompilerFlag};
 use twine_fs::{HostPlatform, MemoryStore, Options, Suite, Volume, VolumeKey};
-use twine_launch::{
-    Application, Arguments, Diagnostics, Digest, Draft, Environment, LaunchDocument, Limits,
-    ModuleIdentity,
-};
+use twine_launch::{Application, Diagnostics, Digest, Draft, LaunchDocument, ModuleIdentity};
 use twine_runtime::files::{FileSystem, ProtectedFiles, Tmpfs, TmpfsLimits};
 use twine_runtime::{Fault, Identity, Mount, Outcome, Platform, Request, Sink, launch_with};
 
@@ -192,22 +189,20 @@ impl Launch {
 
     /// A launch of a compiled module.
     pub(crate) fn of(module: Vec<u8>) -> Self {
+        let application = Application {
+            name: "guest".into(),
+            version: 3,
+        };
+        let identity = ModuleIdentity {
+            sha256: Digest(Sha256::digest(&module).into()),
+            wasm_sha256: Digest([0; 32]),
+            engine: profile::ENGINE.into(),
+            confidential: false,
+        };
         Self {
             draft: Draft {
-                application: Application {
-                    name: "guest".into(),
-                    version: 3,
-                },
-                module: ModuleIdentity {
-                    sha256: Digest(Sha256::digest(&module).into()),
-                    wasm_sha256: Digest([0; 32]),
-                    engine: profile::ENGINE.into(),
-                },
-                arguments: Arguments::Fixed(vec!["guest".into()]),
-                environment: Environment::default(),
-                limits: Limits::default(),
-                mounts: Vec::new(),
                 diagnostics: Diagnostics { backtraces: true },
+                ..Draft::new(application, identity)
             },
             request: Request {
                 module,

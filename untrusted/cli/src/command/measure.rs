@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use twine::abi::sgx::{AttributeFlags, Attributes, Sigstruct};
-use twine::document::{LaunchDocument, ModuleIdentity, Mount, MountKind};
+use twine::document::{KeySource, LaunchDocument, ModuleIdentity, Mount, MountKind};
 use twine::launch::Launch;
 use twine::launch::create::{Configuration, Debugging};
 use twine::sign::Certificate;
@@ -157,11 +157,16 @@ impl Identity<'_> {
 /// A mount, for people.
 fn described(mount: &Mount) -> String {
     let what = match &mount.kind {
-        MountKind::Volume(policy) => format!(
-            "protected volume; its key is bound to the {} and the runtime's {}",
-            policy.bound_to.name(),
-            policy.runtime.name()
-        ),
+        MountKind::Volume(policy) => match policy.key {
+            KeySource::Sealed { bound_to, runtime } => format!(
+                "protected volume; its key is bound to the {} and the runtime's {}",
+                bound_to.name(),
+                runtime.name()
+            ),
+            KeySource::Provisioned => {
+                "protected volume; its key comes from the provisioner".to_owned()
+            }
+        },
         MountKind::Tmpfs { size_bytes } => format!("{size_bytes} bytes of enclave memory"),
         MountKind::Host => "UNPROTECTED directory of the host".to_owned(),
     };
@@ -177,8 +182,10 @@ fn as_json(mount: &Mount) -> Value {
     });
     if let (MountKind::Volume(policy), Some(fields)) = (&mount.kind, value.as_object_mut()) {
         fields.insert("create".into(), policy.create.into());
-        fields.insert("bound_to".into(), policy.bound_to.name().into());
-        fields.insert("runtime".into(), policy.runtime.name().into());
+        fields.insert("bound_to".into(), policy.key.name().into());
+        if let KeySource::Sealed { runtime, .. } = policy.key {
+            fields.insert("runtime".into(), runtime.name().into());
+        }
     }
     value
 }

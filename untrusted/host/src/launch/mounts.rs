@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use twine_launch::{Binding, Draft, Mount, MountKind, RuntimeBinding, VolumePolicy};
+use twine_launch::{Binding, Draft, KeySource, Mount, MountKind, RuntimeBinding, VolumePolicy};
 
 use super::run::Backings;
 use crate::error::Error;
@@ -33,8 +33,10 @@ impl Mounts {
     pub(super) fn volume(&mut self, guest: String, path: PathBuf) {
         let kind = MountKind::Volume(VolumePolicy {
             create: false,
-            bound_to: Binding::Module,
-            runtime: RuntimeBinding::Signer,
+            key: KeySource::Sealed {
+                bound_to: Binding::Module,
+                runtime: RuntimeBinding::Signer,
+            },
         });
         self.back(guest, path, kind);
     }
