@@ -6,9 +6,10 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("twine-abi", &[]),
     ("twine-evidence", &[]),
+    ("twine-attest", &["twine-abi", "twine-evidence"]),
     ("twine-launch", &[]),
     ("twine-fs", &[]),
     ("twine-recovery", &[]),
@@ -21,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("memfd", &[]),
     ("twine-volume", &["twine-fs", "twine-recovery"]),
     ("twine", &["twine-abi", "twine-launch"]),
-    ("twine-cli", &["twine", "twine-volume"]),
+    ("twine-cli", &["twine", "twine-attest", "twine-volume"]),
 ];
 
 /// What is never shipped: it may use everything, and nothing shipped may use it, but in tests.

@@ -1,0 +1,5 @@
+//! A policy.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| twine_attest::fuzzing::policy(bytes));
