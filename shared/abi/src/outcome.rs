@@ -36,6 +36,10 @@ pub enum Kind {
     VolumeRefused = 9,
     /// A volume was tampered with, or is an older one.
     VolumeTampered = 10,
+    /// The host brought no bundle from the provisioner that the launch document names.
+    BundleMissing = 11,
+    /// The bundle is not the provisioner's, not for this launch, or not what the launch document names.
+    BundleRefused = 12,
 }
 
 impl TryFrom<u32> for Kind {
@@ -55,6 +59,8 @@ impl TryFrom<u32> for Kind {
             8 => Self::HostMisbehaved,
             9 => Self::VolumeRefused,
             10 => Self::VolumeTampered,
+            11 => Self::BundleMissing,
+            12 => Self::BundleRefused,
             _ => return Err(number),
         })
     }

@@ -44,12 +44,19 @@ pub(crate) fn image(target: &Path) -> PathBuf {
 
 /// Cargo in the enclave's workspace, where it finds that workspace's configuration.
 fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(&cargo);
     command.current_dir(root.join("trusted/enclave"));
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_foreign) {
             command.env_remove(name);
         }
+    }
+    // The compiler beside Cargo. Found by its name it could be rustup's, which asks each package's folder for a toolchain,
+    // and some packages name one.
+    let rustc = Path::new(&cargo).with_file_name("rustc");
+    if rustc.is_file() {
+        command.env("RUSTC", rustc);
     }
     command
 }

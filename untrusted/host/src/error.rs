@@ -10,6 +10,7 @@ use twine_launch::ModuleIdentity;
 
 use crate::backend::BackendError;
 use crate::image::ElfError;
+use crate::provision::ProvisionError;
 use crate::sign::SignError;
 use crate::state::StateError;
 
@@ -107,6 +108,17 @@ pub enum Error {
     /// The platform did not create or enter the enclave.
     #[error("{0}")]
     Backend(#[source] BackendError),
+    /// The provisioner that the launch document names could not be asked, or did not answer.
+    #[error(transparent)]
+    NotProvisioned(#[from] ProvisionError),
+    /// The launch document says that the module is confidential, and the caller gave one.
+    #[error(
+        "the module is confidential: it comes from the provisioner, and this host must not have it"
+    )]
+    ConfidentialModule,
+    /// The launch document does not say that the module is confidential, and the caller gave none.
+    #[error("the launch document's module is not confidential: it has to be given")]
+    ModuleNeeded,
     /// The enclave looked at what it was given and did not start the guest.
     #[error("{refusal}: {message}")]
     Refused {
@@ -158,6 +170,12 @@ pub enum Refusal {
     /// A volume was tampered with, or is an older one.
     #[error("the enclave refuses a volume")]
     VolumeTampered,
+    /// This host brought no bundle from the provisioner.
+    #[error("the enclave got no bundle")]
+    BundleMissing,
+    /// The bundle is not the provisioner's, not for this launch, or not what the launch document names.
+    #[error("the enclave refuses the bundle")]
+    Bundle,
     /// This library broke the rules of a host call.
     #[error("the enclave says that its host misbehaved")]
     Host,

@@ -54,6 +54,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`launch`] | from a document and a module to an outcome: creating, entering, deadlines |
+//! | [`provision`] | bringing requests to provisioners, and bundles back |
 //! | [`serve`] | host calls: the standard streams, clocks, pages |
 //! | [`module`], [`cache`] | compiled modules, and where they are kept; compiling needs the feature `compiler` |
 //! | [`image`], [`sign`] | the enclave image, its measurement and its certificate; bundled by the feature `bundled-image` |
@@ -79,6 +80,7 @@ pub mod fuzzing;
 pub mod image;
 pub mod launch;
 pub mod module;
+pub mod provision;
 mod runtime;
 pub mod serve;
 pub mod sign;
@@ -94,5 +96,6 @@ pub use error::Error;
 pub use launch::Launch;
 pub use launch::outcome::Outcome;
 pub use module::Module;
+pub use provision::{ProvisionError, Provisioner};
 pub use runtime::{BackendChoice, Runtime, RuntimeBuilder};
 pub use serve::{Capture, Input, Output};

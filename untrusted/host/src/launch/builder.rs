@@ -11,9 +11,10 @@ use super::buffer::SharedBuffer;
 use super::create::{Configuration, Debugging, create};
 use super::mounts::Mounts;
 use super::outcome::Outcome;
-use super::run::{Inputs, Streams, Wrap, run};
+use super::run::{Inputs, Outside, Streams, Wrap, run};
 use crate::error::Error;
 use crate::module::Module;
+use crate::provision::Provisioner;
 use crate::runtime::Runtime;
 use crate::serve::{Input, Output, Services};
 
@@ -25,20 +26,21 @@ use crate::serve::{Input, Output, Services};
 #[must_use = "nothing is launched until `run`"]
 pub struct Launch<'a> {
     runtime: &'a Runtime,
-    module: &'a Module,
-    document: Document,
+    document: Document<'a>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     timeout: Option<Duration>,
     streams: Streams,
     mounts: Mounts,
+    provisioner: Option<Box<dyn Provisioner>>,
     debugging: Debugging,
     wrap: Option<Wrap>,
 }
 
-enum Document {
-    Generated(Limits),
-    Given(Box<LaunchDocument>, Vec<u8>),
+enum Document<'a> {
+    Generated(&'a Module, Limits),
+    /// Without a module if that is confidential.
+    Given(Box<LaunchDocument>, Vec<u8>, Option<&'a Module>),
 }
 
 impl<'a> Launch<'a> {
@@ -46,39 +48,57 @@ impl<'a> Launch<'a> {
     /// the caller, backtraces reported. The document, and with it the application's identity, depends on the module,
     /// the limits and the names of the variables; not on arguments, values or the timeout.
     pub fn new(runtime: &'a Runtime, module: &'a Module) -> Self {
-        Self::with(runtime, module, Document::Generated(Limits::default()))
+        Self::with(runtime, Document::Generated(module, Limits::default()))
     }
 
     /// A launch with this document, byte for byte.
     ///
     /// # Errors
-    /// [`Error::BadDocument`] if it is not valid; [`Error::OtherModule`] if it names another module.
+    /// [`Error::BadDocument`] if it is not valid; [`Error::OtherModule`] if it names another module;
+    /// [`Error::ConfidentialModule`] if this host must not have it.
     pub fn from_document(
         runtime: &'a Runtime,
         module: &'a Module,
         document: &[u8],
     ) -> Result<Self, Error> {
         let parsed = LaunchDocument::parse(document)?;
+        if parsed.module.confidential {
+            return Err(Error::ConfidentialModule);
+        }
         if parsed.module.sha256 != module.sha256() {
             return Err(Error::OtherModule {
                 expected: Box::new(parsed.module.clone()),
                 found: Box::new(module.identity()),
             });
         }
-        let document = Document::Given(Box::new(parsed), document.to_owned());
-        Ok(Self::with(runtime, module, document))
+        let document = Document::Given(Box::new(parsed), document.to_owned(), Some(module));
+        Ok(Self::with(runtime, document))
     }
 
-    fn with(runtime: &'a Runtime, module: &'a Module, document: Document) -> Self {
+    /// A launch with this document, byte for byte, whose confidential module comes from the provisioner: this host has
+    /// neither Wasm nor machine code.
+    ///
+    /// # Errors
+    /// [`Error::BadDocument`] if it is not valid; [`Error::ModuleNeeded`] if its module is not confidential.
+    pub fn confidential(runtime: &'a Runtime, document: &[u8]) -> Result<Self, Error> {
+        let parsed = LaunchDocument::parse(document)?;
+        if !parsed.module.confidential {
+            return Err(Error::ModuleNeeded);
+        }
+        let document = Document::Given(Box::new(parsed), document.to_owned(), None);
+        Ok(Self::with(runtime, document))
+    }
+
+    fn with(runtime: &'a Runtime, document: Document<'a>) -> Self {
         Self {
             runtime,
-            module,
             document,
             arguments: Vec::new(),
             environment: Vec::new(),
             timeout: None,
             streams: Streams::default(),
             mounts: Mounts::default(),
+            provisioner: None,
             debugging: Debugging::Forbidden,
             wrap: None,
         }
@@ -110,7 +130,7 @@ impl<'a> Launch<'a> {
     /// [`Error::FixedByDocument`] with [`Launch::from_document`].
     pub fn limits(mut self, limits: Limits) -> Result<Self, Error> {
         match &mut self.document {
-            Document::Generated(current) => *current = limits,
+            Document::Generated(_, current) => *current = limits,
             Document::Given(..) => return Err(Error::FixedByDocument("limits")),
         }
         Ok(self)
@@ -203,9 +223,15 @@ impl<'a> Launch<'a> {
 
     const fn generates(&self, what: &'static str) -> Result<(), Error> {
         match self.document {
-            Document::Generated(_) => Ok(()),
+            Document::Generated(..) => Ok(()),
             Document::Given(..) => Err(Error::FixedByDocument(what)),
         }
+    }
+
+    /// Who answers the enclave's request if the launch document asks for a provisioner.
+    pub fn provisioner(mut self, provisioner: impl Provisioner + 'static) -> Self {
+        self.provisioner = Some(Box::new(provisioner));
+        self
     }
 
     /// Lets debuggers into the enclave. It protects nothing then, and everybody who verifies it can see that.
@@ -230,8 +256,10 @@ impl<'a> Launch<'a> {
     /// [`Error::BadDocument`] if one is to be generated and limits or names of variables break its rules.
     pub fn document(&self) -> Result<LaunchDocument, Error> {
         match &self.document {
-            Document::Given(parsed, _) => Ok(LaunchDocument::clone(parsed)),
-            Document::Generated(limits) => Ok(LaunchDocument::new(self.draft(*limits))?),
+            Document::Given(parsed, ..) => Ok(LaunchDocument::clone(parsed)),
+            Document::Generated(module, limits) => {
+                Ok(LaunchDocument::new(self.draft(module, *limits))?)
+            }
         }
     }
 
@@ -241,8 +269,8 @@ impl<'a> Launch<'a> {
     /// Those of [`Launch::document`].
     pub fn document_bytes(&self) -> Result<Vec<u8>, Error> {
         match &self.document {
-            Document::Given(_, bytes) => Ok(bytes.clone()),
-            Document::Generated(_) => Ok(self.document()?.to_toml().into_bytes()),
+            Document::Given(_, bytes, _) => Ok(bytes.clone()),
+            Document::Generated(..) => Ok(self.document()?.to_toml().into_bytes()),
         }
     }
 
@@ -277,26 +305,35 @@ impl<'a> Launch<'a> {
             self.runtime.certificate(self.debugging)?.sigstruct(),
             &configuration,
         )?;
+        let none = SharedBuffer::zeroed(0);
+        let module = self.module().map_or(&none, Module::native);
         let arguments = arguments(&document, self.arguments);
         let inputs = Inputs {
             document: &SharedBuffer::copy_of(&bytes),
-            module: self.module.native(),
+            module,
             arguments: &arguments,
             environment: &self.environment,
         };
         let in_document = document.limits.timeout_ms.map(Duration::from_millis);
         let timeout = self.timeout.into_iter().chain(in_document).min();
-        run(
-            &enclave,
-            inputs,
-            (self.streams, backings),
-            timeout,
-            self.wrap,
-        )
+        let outside = Outside {
+            streams: self.streams,
+            backings,
+            provisioner: self.provisioner,
+        };
+        run(&enclave, inputs, outside, timeout, self.wrap)
     }
 
-    fn draft(&self, limits: Limits) -> Draft {
-        let mut draft = self.module.draft();
+    /// The module, unless it is confidential.
+    const fn module(&self) -> Option<&'a Module> {
+        match self.document {
+            Document::Generated(module, _) => Some(module),
+            Document::Given(_, _, module) => module,
+        }
+    }
+
+    fn draft(&self, module: &Module, limits: Limits) -> Draft {
+        let mut draft = module.draft();
         let names = self.environment.iter().map(|(name, _)| name.clone());
         draft.environment.from_caller = names.collect();
         draft.limits = limits;
@@ -331,7 +368,7 @@ pub struct Identity {
 impl fmt::Debug for Launch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Launch")
-            .field("module", &self.module)
+            .field("module", &self.module())
             .field("arguments", &self.arguments)
             .field("timeout", &self.timeout)
             .field("streams", &self.streams)

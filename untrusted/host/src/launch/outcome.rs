@@ -63,6 +63,8 @@ fn interpret(kind: Kind, code: u32, message: String) -> Result<Outcome, Error> {
         Kind::HostMisbehaved => Refusal::Host,
         Kind::VolumeRefused => Refusal::Volume,
         Kind::VolumeTampered => Refusal::VolumeTampered,
+        Kind::BundleMissing => Refusal::BundleMissing,
+        Kind::BundleRefused => Refusal::Bundle,
     };
     Err(Error::Refused { refusal, message })
 }

@@ -12,15 +12,16 @@ use super::deadline::{Deadline, StopSignal};
 use super::outcome::{self, Outcome};
 use super::thread::{Ended, Thread};
 use crate::backend::Enclave;
-use crate::error::Error;
-use crate::serve::{Console, Host, Input, Log, Mounted, Output, Services};
+use crate::error::{Error, Refusal};
+use crate::provision::Provisioner;
+use crate::serve::{Console, Failure, Host, Input, Log, Mounted, Output, Provisioning, Services};
 
 /// What the enclave is given. It believes none of it before it has compared it with its own report.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The launch document.
     pub document: &'a SharedBuffer,
-    /// The compiled module.
+    /// The compiled module; empty if it is confidential.
     pub module: &'a SharedBuffer,
     /// The caller's arguments, the program's name first.
     pub arguments: &'a [String],
@@ -42,6 +43,17 @@ pub struct Streams {
     pub error: Output,
 }
 
+/// What the guest and the enclave find outside.
+#[derive(Default)]
+pub struct Outside {
+    /// The standard streams.
+    pub streams: Streams,
+    /// What stands behind mounts.
+    pub backings: Backings,
+    /// Who answers a request for provisioning.
+    pub provisioner: Option<Box<dyn Provisioner>>,
+}
+
 /// Puts another host in front of the honest one: what a hostile operating system can do, a test can do with it.
 pub type Wrap = Box<dyn FnOnce(Box<dyn Services>) -> Box<dyn Services>>;
 
@@ -52,7 +64,7 @@ pub type Wrap = Box<dyn FnOnce(Box<dyn Services>) -> Box<dyn Services>>;
 pub fn run(
     enclave: &Arc<dyn Enclave>,
     inputs: Inputs<'_>,
-    (streams, backings): (Streams, Backings),
+    outside: Outside,
     timeout: Option<Duration>,
     wrap: Option<Wrap>,
 ) -> Result<Outcome, Error> {
@@ -61,11 +73,14 @@ pub fn run(
         input,
         output,
         error,
-    } = streams;
+    } = outside.streams;
     let console = Console::new(input, output, error, stop.clone())?;
     let flags = console.terminals();
     let log = Log::default();
-    let host = Host::new(console, Arc::clone(enclave), log.clone()).mounted(backings);
+    let failure = Failure::default();
+    let host = Host::new(console, Arc::clone(enclave), log.clone())
+        .mounted(outside.backings)
+        .provisioning(Provisioning::new(outside.provisioner, failure.clone()));
     let host: Box<dyn Services> = Box::new(host);
     let mut services = match wrap {
         Some(wrap) => wrap(host),
@@ -76,6 +91,11 @@ pub fn run(
         Error::EnclaveKilled { .. } => Error::EnclaveKilled {
             message: log.take(),
         },
+        // The enclave knows only a number.
+        error @ Error::Refused {
+            refusal: Refusal::BundleMissing,
+            ..
+        } => failure.take().map_or(error, Error::from),
         error => error,
     })
 }

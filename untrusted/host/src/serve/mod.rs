@@ -5,6 +5,7 @@
 //!                 (the seam)          ├───► clock
 //!                                     ├───► mounted   files of volumes, unprotected directories
 //!                                     ├───► pages     to the backend
+//!                                     ├───► provision to a provisioner
 //!                                     └───► log       the enclave's last words, debug launches only
 //! ```
 //!
@@ -19,12 +20,14 @@ mod errno;
 mod log;
 mod map;
 mod pages;
+mod provision;
 mod store;
 mod stream;
 
 pub use self::console::Console;
 pub use self::directory::HostDirectory;
 pub use self::log::Log;
+pub use self::provision::{Failure, Provisioning};
 pub use self::store::{FileAccess, VolumeFile};
 pub use self::stream::{Capture, Input, Output};
 
@@ -48,6 +51,7 @@ pub struct Host {
     enclave: Arc<dyn Enclave>,
     log: Log,
     mounted: BTreeMap<u64, Mounted>,
+    provisioning: Provisioning,
 }
 
 /// What stands behind a mount.
@@ -62,12 +66,13 @@ pub enum Mounted {
 impl Host {
     /// Serves `enclave` with these streams.
     #[must_use]
-    pub const fn new(console: Console, enclave: Arc<dyn Enclave>, log: Log) -> Self {
+    pub fn new(console: Console, enclave: Arc<dyn Enclave>, log: Log) -> Self {
         Self {
             console,
             enclave,
             log,
             mounted: BTreeMap::new(),
+            provisioning: Provisioning::default(),
         }
     }
 
@@ -75,6 +80,13 @@ impl Host {
     #[must_use]
     pub fn mounted(mut self, mounted: BTreeMap<u64, Mounted>) -> Self {
         self.mounted = mounted;
+        self
+    }
+
+    /// Who brings bundles, if the launch document asks for one.
+    #[must_use]
+    pub fn provisioning(mut self, provisioning: Provisioning) -> Self {
+        self.provisioning = provisioning;
         self
     }
 
@@ -102,6 +114,7 @@ impl Host {
                 log::report(prefix(payload, first)?);
                 Ok(0)
             }
+            HostCall::Provision => self.provisioning.serve(payload, first),
             _ => match self.mounted.get_mut(&first).ok_or(HostErrno::Invalid)? {
                 Mounted::Volume(file) => file.serve(call, rest, payload),
                 Mounted::Directory(directory) => directory.serve(call, rest, payload),
