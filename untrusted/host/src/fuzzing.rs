@@ -5,10 +5,12 @@ use std::sync::Arc;
 use twine_abi::exchange::{ARGS_COUNT, Header, HostCall, HostErrno, PAYLOAD_LEN};
 use twine_abi::sgx::{PageKind, Permissions};
 
+use crate::backend::emulator;
 use crate::backend::{BackendError, Enclave, Leaf, Left, PageRange, Registers};
 use crate::cache::Cache;
 use crate::launch::outcome;
 use crate::module::Module;
+use crate::quote;
 use crate::serve::{Console, Host, Input, Log, Output, Services};
 
 /// Loading any bytes as a module ends in a module or an error.
@@ -48,6 +50,16 @@ pub fn host_call(bytes: &[u8]) {
         let len = i64::try_from(PAYLOAD_LEN).unwrap_or(i64::MAX);
         assert!(answer <= len, "more bytes than there are");
     }
+}
+
+/// Whatever AESM answers, the client ends with a quote or an error.
+pub fn aesm_answers(bytes: &[u8]) {
+    quote::fuzzing::aesm_answers(bytes);
+}
+
+/// Whatever a client asks, the emulator's quoting service answers, and never with a quote of what is no report.
+pub fn aesm_request(bytes: &[u8]) {
+    emulator::quoting_answers(bytes);
 }
 
 /// The first bytes as a header, and the rest. A wait is cut short: nobody fuzzes for as long as 2^64 nanoseconds.
@@ -106,6 +118,8 @@ mod tests {
             module(bytes);
             outcome(bytes);
             host_call(bytes);
+            aesm_answers(bytes);
+            aesm_request(bytes);
         }
         for op in 0..12_u32 {
             for word in [0, 1, 0xff, 0x7f] {

@@ -59,6 +59,7 @@
 //! | [`module`], [`cache`] | compiled modules, and where they are kept; compiling needs the feature `compiler` |
 //! | [`image`], [`sign`] | the enclave image, its measurement and its certificate; bundled by the feature `bundled-image` |
 //! | [`backend`] | where enclaves come from: the emulator, and finding out about the device |
+//! | [`quote`] | where quotes come from: AESM, Intel's library; the emulator's come over AESM's protocol, too |
 //! | [`document`], [`abi`] | what both sides of the border share |
 //! | [`state`] | the user's directories |
 //!
@@ -81,6 +82,7 @@ pub mod image;
 pub mod launch;
 pub mod module;
 pub mod provision;
+pub mod quote;
 mod runtime;
 pub mod serve;
 pub mod sign;

@@ -217,7 +217,7 @@ impl Header {
         if magic != MAGIC {
             return Err(Flaw::Broken("it begins with other bytes"));
         }
-        if u64::from_le_bytes(version) != VERSION.into() || reserved != [0; 8] {
+        if u64::from_le_bytes(version) != u64::from(VERSION) || reserved != [0; 8] {
             return Err(Flaw::Broken("its form is of another version"));
         }
         if engine != ENGINE {

@@ -226,7 +226,7 @@ fn choose(choice: BackendChoice, directories: &Directories) -> Result<Box<dyn Ba
     match choice {
         BackendChoice::Auto | BackendChoice::Emulator => {
             Ok(Box::new(Emulator::new(EmulatorConfig {
-                secret: directories.state()?.join(EMULATOR_SECRET),
+                secret: directories.emulator_secret()?,
                 ..EmulatorConfig::default()
             })?))
         }
@@ -254,6 +254,3 @@ fn bundled_image() -> Result<Image, Error> {
 fn bundled_image() -> Result<Image, Error> {
     Err(Error::NoImage)
 }
-
-/// The emulated processor's secret, in the user's state directory.
-const EMULATOR_SECRET: &str = "emulator";

@@ -96,6 +96,14 @@ impl Directories {
         private_directory(&self.state)
     }
 
+    /// The file with the emulated processor's secret. It may not exist; its directory does.
+    ///
+    /// # Errors
+    /// As [`Directories::state`].
+    pub fn emulator_secret(&self) -> Result<PathBuf, StateError> {
+        Ok(self.state()?.join("emulator"))
+    }
+
     /// A directory in the state directory, which exists when this returns.
     ///
     /// # Errors

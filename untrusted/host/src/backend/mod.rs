@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
+use crate::quote::{self, QuoteSource};
+
 /// A platform that can create enclaves.
 pub trait Backend: Send + Sync {
     /// Which platform this is.
@@ -26,6 +28,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError::Refused`] if the platform does not accept the parameters.
     fn create(&self, secs: &Secs) -> Result<Box<dyn Build>, BackendError>;
+
+    /// Where quotes of its enclaves' reports come from.
+    fn quotes(&self) -> Arc<dyn QuoteSource> {
+        quote::platform()
+    }
 }
 
 /// An enclave that is being built.

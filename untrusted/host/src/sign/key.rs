@@ -138,7 +138,7 @@ impl PrivateKey {
     /// Signs `message`, most significant byte first. Blinded: how long it takes says nothing about the key.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let digest = Sha256::digest(message);
-        let padding = Pkcs1v15Sign::new::<Sha256>();
+        let padding = Pkcs1v15Sign::new::<rsa::sha2::Sha256>();
         Ok(self.key.sign_with_rng(&mut OsRng, padding, &digest)?)
     }
 }

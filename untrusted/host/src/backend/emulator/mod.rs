@@ -18,6 +18,7 @@ mod audit;
 mod costs;
 mod machine;
 mod model;
+mod quoting;
 mod secret;
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ use std::sync::Arc;
 
 use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
+use crate::quote::QuoteSource;
+
 use super::{
     Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Registers,
 };
@@ -36,6 +39,8 @@ use super::{
 pub use audit::{Audit, AuditEvent, AuditedPage};
 pub use costs::Costs;
 pub use machine::building::Rebinding;
+pub(crate) use quoting::fuzzing::answers as quoting_answers;
+pub use quoting::{Collateral, Published, Revoked, SimulatedPlatform, TcbStatus};
 
 use machine::instance::Instance;
 use model::Processor;
@@ -61,6 +66,7 @@ pub struct EmulatorConfig {
 /// one emulator, and unseal each other's data as far as their identities allow.
 pub struct Emulator {
     processor: Processor,
+    quotes: Arc<dyn QuoteSource>,
     config: EmulatorConfig,
 }
 
@@ -79,8 +85,10 @@ impl Emulator {
             what: "reading random numbers",
             source,
         })?;
+        let processor = Processor::new(secret, report_key_id);
         Ok(Self {
-            processor: Processor::new(secret, report_key_id),
+            quotes: quoting::source(&processor),
+            processor,
             config,
         })
     }
@@ -110,6 +118,10 @@ impl Backend for Emulator {
             instance,
             rebinding: self.config.rebinding,
         }))
+    }
+
+    fn quotes(&self) -> Arc<dyn QuoteSource> {
+        Arc::clone(&self.quotes)
     }
 }
 

@@ -18,11 +18,13 @@
 //! | [`threads`] | EENTER, ERESUME, EEXIT, asynchronous exit |
 //! | [`identity`] | EREPORT |
 //! | [`keys`] | EGETKEY |
+//! | [`architectural`] | enclaves that come with the platform |
 //!
 //! What an instruction refuses is a [`Refusal`]: the manual's fault or error code. The bytes of operands are handed in
 //! by the caller, who looks at memory only after [`Model::operand`] has allowed it.
 
 mod accept;
+mod architectural;
 mod build;
 mod identity;
 mod init;
@@ -41,8 +43,9 @@ use twine_abi::sgx::{AttributeFlags, ErrorCode, Secs};
 use crate::backend::Refusal;
 
 pub(in crate::backend::emulator) use accept::Accepted;
+pub(in crate::backend::emulator) use architectural::Architectural;
 pub(in crate::backend::emulator) use pages::Page;
-pub(in crate::backend::emulator) use processor::{PlatformSecret, Processor, xsave_len};
+pub(in crate::backend::emulator) use processor::{CPU_SVN, PlatformSecret, Processor, xsave_len};
 pub(in crate::backend::emulator) use threads::Entered;
 
 use measure::Measurement;

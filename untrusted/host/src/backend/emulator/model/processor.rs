@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aes::Aes256;
+use cmac::{Cmac, Mac as _};
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{AttributeFlags, Attributes, ExInfo, GprSgx, MiscSelect};
+use zeroize::Zeroizing;
 
 /// CPUSVN of every emulated processor: text, so that nobody takes it for a real one.
-pub(super) const CPU_SVN: [u8; 16] = *b"SIMULATED-CPUSVN";
+pub(in crate::backend::emulator) const CPU_SVN: [u8; 16] = *b"SIMULATED-CPUSVN";
 
 /// Largest enclave, as `CPUID.(EAX=12H,ECX=0):EDX[15:8]` reports it on the processors Twine asks for: 2^36 bytes.
 pub(super) const ENCLAVE_LEN_MAX: u64 = 1 << 36;
@@ -40,6 +43,24 @@ impl PlatformSecret {
     /// For key derivation only.
     pub(super) const fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// 256 bits for a key of the processor's simulated maker. NIST SP 800-108, counter mode, with AES-CMAC.
+    pub(in crate::backend::emulator) fn seed(
+        &self,
+        label: &str,
+        attempt: u8,
+    ) -> Zeroizing<[u8; 32]> {
+        let mut seed = Zeroizing::new([0; 32]);
+        for (counter, half) in (1..).zip(seed.as_chunks_mut::<16>().0) {
+            let mut mac = <Cmac<Aes256> as cmac::Mac>::new((&self.0).into());
+            // What an enclave's key is derived from begins with a key's number: five small ones, none of them "SI".
+            mac.update(b"SIMULATED maker's key");
+            mac.update(&[counter, attempt]);
+            mac.update(label.as_bytes());
+            *half = mac.finalize().into_bytes().into();
+        }
+        seed
     }
 }
 
@@ -79,7 +100,7 @@ impl Processor {
         self.report_key_id
     }
 
-    pub(super) fn secret(&self) -> &PlatformSecret {
+    pub(in crate::backend::emulator) fn secret(&self) -> &PlatformSecret {
         &self.secret
     }
 

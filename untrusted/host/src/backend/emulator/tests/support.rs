@@ -337,7 +337,9 @@ pub(super) fn signed(sigstruct: Sigstruct) -> Sigstruct {
 /// Signs.
 pub(super) fn signed_by(key: &RsaPrivateKey, sigstruct: Sigstruct) -> Sigstruct {
     let digest = Sha256::digest(sigstruct.signed());
-    let signature = key.sign(Pkcs1v15Sign::new::<Sha256>(), &digest).unwrap();
+    let signature = key
+        .sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), &digest)
+        .unwrap();
     let signature = BigUint::from_bytes_be(&signature);
     let square = &signature * &signature;
     let cube = (&square % key.n()) * &signature;
