@@ -320,6 +320,7 @@ impl<'a> Launch<'a> {
             streams: self.streams,
             backings,
             provisioner: self.provisioner,
+            quotes: Some(self.runtime.backend().quotes()),
         };
         run(&enclave, inputs, outside, timeout, self.wrap)
     }

@@ -14,6 +14,7 @@ use super::thread::{Ended, Thread};
 use crate::backend::Enclave;
 use crate::error::{Error, Refusal};
 use crate::provision::Provisioner;
+use crate::quote::QuoteSource;
 use crate::serve::{Console, Failure, Host, Input, Log, Mounted, Output, Provisioning, Services};
 
 /// What the enclave is given. It believes none of it before it has compared it with its own report.
@@ -52,6 +53,8 @@ pub struct Outside {
     pub backings: Backings,
     /// Who answers a request for provisioning.
     pub provisioner: Option<Box<dyn Provisioner>>,
+    /// Where quotes come from.
+    pub quotes: Option<Arc<dyn QuoteSource>>,
 }
 
 /// Puts another host in front of the honest one: what a hostile operating system can do, a test can do with it.
@@ -80,7 +83,8 @@ pub fn run(
     let failure = Failure::default();
     let host = Host::new(console, Arc::clone(enclave), log.clone())
         .mounted(outside.backings)
-        .provisioning(Provisioning::new(outside.provisioner, failure.clone()));
+        .provisioning(Provisioning::new(outside.provisioner, failure.clone()))
+        .quotes(outside.quotes);
     let host: Box<dyn Services> = Box::new(host);
     let mut services = match wrap {
         Some(wrap) => wrap(host),

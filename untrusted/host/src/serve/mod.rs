@@ -6,6 +6,7 @@
 //!                                     ├───► mounted   files of volumes, unprotected directories
 //!                                     ├───► pages     to the backend
 //!                                     ├───► provision to a provisioner
+//!                                     ├───► quote     to AESM, or whoever makes quotes here
 //!                                     └───► log       the enclave's last words, debug launches only
 //! ```
 //!
@@ -21,6 +22,7 @@ mod log;
 mod map;
 mod pages;
 mod provision;
+mod quote;
 mod store;
 mod stream;
 
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use twine_abi::exchange::{Header, HostCall, HostErrno};
 
 use crate::backend::Enclave;
+use crate::quote::QuoteSource;
 
 /// Answers host calls.
 pub trait Services {
@@ -52,6 +55,7 @@ pub struct Host {
     log: Log,
     mounted: BTreeMap<u64, Mounted>,
     provisioning: Provisioning,
+    quotes: Option<Arc<dyn QuoteSource>>,
 }
 
 /// What stands behind a mount.
@@ -73,6 +77,7 @@ impl Host {
             log,
             mounted: BTreeMap::new(),
             provisioning: Provisioning::default(),
+            quotes: None,
         }
     }
 
@@ -87,6 +92,13 @@ impl Host {
     #[must_use]
     pub fn provisioning(mut self, provisioning: Provisioning) -> Self {
         self.provisioning = provisioning;
+        self
+    }
+
+    /// Where quotes come from, if from anywhere.
+    #[must_use]
+    pub fn quotes(mut self, source: Option<Arc<dyn QuoteSource>>) -> Self {
+        self.quotes = source;
         self
     }
 
@@ -115,11 +127,19 @@ impl Host {
                 Ok(0)
             }
             HostCall::Provision => self.provisioning.serve(payload, first),
+            HostCall::QuoteTarget => quote::target(self.quoting()?, payload),
+            HostCall::Quote => quote::quote(self.quoting()?, payload),
             _ => match self.mounted.get_mut(&first).ok_or(HostErrno::Invalid)? {
                 Mounted::Volume(file) => file.serve(call, rest, payload),
                 Mounted::Directory(directory) => directory.serve(call, rest, payload),
             },
         }
+    }
+}
+
+impl Host {
+    fn quoting(&self) -> Result<&dyn QuoteSource, HostErrno> {
+        self.quotes.as_deref().ok_or(HostErrno::NotSupported)
     }
 }
 

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use rustix::pipe::pipe;
 use twine_abi::exchange::{Clock, PAYLOAD_LEN, WAIT_FOREVER, interest};
 use twine_abi::layout::PAGE_LEN;
-use twine_abi::sgx::{PageKind, Permissions};
+use twine_abi::sgx::{PageKind, Permissions, Report, TargetInfo};
 
 use super::*;
 use crate::backend::{BackendError, Leaf, Left, PageRange, Refusal, Registers};
 use crate::launch::deadline::StopSignal;
+use crate::quote::QuoteError;
 
 /// An enclave whose pages remember what was asked, and refuse one offset.
 #[derive(Default)]
@@ -336,4 +337,57 @@ fn page_calls_reach_the_platform_and_its_refusal_reaches_the_enclave() {
         *pages.0.lock().unwrap(),
         ["restrict 5 0x1000 2", "Trim 0x1000 1", "remove 0x1000 1"]
     );
+}
+
+/// Quotes what it is told to, or fails.
+struct Quotes(fn() -> Result<Vec<u8>, QuoteError>);
+
+impl QuoteSource for Quotes {
+    fn target_info(&self) -> Result<[u8; TargetInfo::LEN], QuoteError> {
+        (self.0)().map(|_| [0x7a; TargetInfo::LEN])
+    }
+
+    fn quote(&self, report: &[u8; Report::LEN]) -> Result<Vec<u8>, QuoteError> {
+        assert_eq!(report, &[0x4e; Report::LEN]);
+        (self.0)()
+    }
+}
+
+#[test]
+fn quotes_come_from_the_source_and_its_errors_reach_the_enclave_as_numbers() {
+    let quoting = |source| {
+        let mut host = idle().quotes(Some(Arc::new(Quotes(source))));
+        let mut payload = vec![0x4e; PAYLOAD_LEN];
+        let quote = ask(&mut host, HostCall::Quote, &[], &mut payload);
+        let quoted = payload.clone();
+        let target = ask(&mut host, HostCall::QuoteTarget, &[], &mut payload);
+        (quote, target, quoted, payload)
+    };
+    let (quote, target, quoted, payload) = quoting(|| Ok(vec![0x3a; 5000]));
+    assert_eq!((quote, target), (5000, 0));
+    assert_eq!(quoted[..5000], [0x3a; 5000]);
+    assert_eq!(payload[..512], [0x7a; 512]);
+    assert_eq!(quoting(|| Ok(vec![0; PAYLOAD_LEN])).0, 65_536);
+    let too_long = quoting(|| Ok(vec![0; PAYLOAD_LEN + 1]));
+    assert_eq!(too_long.0, errno(HostErrno::Io));
+    let (quote, target, ..) = quoting(|| Err(QuoteError::TargetChanged));
+    assert_eq!((quote, target), (errno(HostErrno::Again), quote));
+    let (quote, target, ..) = quoting(|| {
+        Err(QuoteError::NoLibrary {
+            reason: "none".into(),
+        })
+    });
+    assert_eq!((quote, target), (errno(HostErrno::NotSupported), quote));
+}
+
+#[test]
+fn a_host_without_a_source_has_no_quotes_and_half_a_report_is_refused() {
+    let mut payload = vec![0; PAYLOAD_LEN];
+    for call in [HostCall::QuoteTarget, HostCall::Quote] {
+        let answer = ask(&mut idle(), call, &[], &mut payload);
+        assert_eq!(answer, errno(HostErrno::NotSupported));
+    }
+    let mut host = idle().quotes(Some(Arc::new(Quotes(|| Ok(vec![1])))));
+    let answer = ask(&mut host, HostCall::Quote, &[], &mut [0; 431]);
+    assert_eq!(answer, errno(HostErrno::Invalid));
 }
