@@ -40,7 +40,7 @@ pub use audit::{Audit, AuditEvent, AuditedPage};
 pub use costs::Costs;
 pub use machine::building::Rebinding;
 pub(crate) use quoting::fuzzing::answers as quoting_answers;
-pub use quoting::{Collateral, Published, Revoked, SimulatedPlatform, TcbStatus};
+pub use quoting::{Collateral, Revoked, SimulatedPlatform, TcbStatus};
 
 use machine::instance::Instance;
 use model::Processor;

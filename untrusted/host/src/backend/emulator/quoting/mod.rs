@@ -22,10 +22,9 @@ mod server;
 mod tests;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -63,15 +62,6 @@ use server::Server;
 /// ```
 pub struct SimulatedPlatform {
     pki: Pki,
-}
-
-/// The files that [`SimulatedPlatform::publish`] wrote.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Published {
-    /// The root certificate, PEM.
-    pub root: PathBuf,
-    /// The collateral, JSON.
-    pub collateral: PathBuf,
 }
 
 impl SimulatedPlatform {
@@ -116,28 +106,6 @@ impl SimulatedPlatform {
     /// [`QuoteError::Simulated`] if it asks for times before 1970 or after 9999.
     pub fn collateral(&self, collateral: &Collateral) -> Result<String, QuoteError> {
         collateral::issue(&self.pki, collateral)
-    }
-
-    /// Writes the root and fresh collateral into a directory, in place of older ones.
-    ///
-    /// # Errors
-    /// [`QuoteError::Simulated`] if the directory cannot be written.
-    pub fn publish(
-        &self,
-        directory: &Path,
-        collateral: &Collateral,
-    ) -> Result<Published, QuoteError> {
-        let published = Published {
-            root: directory.join("SIMULATED-root.pem"),
-            collateral: directory.join("SIMULATED-collateral.json"),
-        };
-        fs::create_dir_all(directory).map_err(simulated)?;
-        let write = |path: &Path, text: &str| {
-            crate::state::replace(path, text.as_bytes()).map_err(simulated)
-        };
-        write(&published.root, self.pki.root.pem())?;
-        write(&published.collateral, &self.collateral(collateral)?)?;
-        Ok(published)
     }
 }
 

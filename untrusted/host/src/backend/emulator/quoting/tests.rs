@@ -1,5 +1,6 @@
 //! Quotes of emulated enclaves, judged by a verifier that others wrote.
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -272,31 +273,6 @@ fn a_users_root_is_the_same_for_ever() {
     let second = SimulatedPlatform::of(&directories).unwrap();
     assert_eq!(first.root(), second.root());
     assert_ne!(first.root(), platform.root());
-}
-
-#[test]
-fn root_and_collateral_are_written_where_a_verifier_can_take_them() {
-    let home = tempfile::tempdir().unwrap();
-    let platform = platform();
-    let directory = home.path().join("new");
-    let published = platform.publish(&directory, &Collateral::now()).unwrap();
-    let again = platform.publish(&directory, &Collateral::now()).unwrap();
-    assert_eq!(published, again);
-    let pem = fs::read_to_string(&published.root).unwrap();
-    let root = certificate_of(&pem);
-    assert_eq!(root, platform.root());
-    let collateral = fs::read_to_string(&published.collateral).unwrap();
-    let verified = verify_under(&root, &quote(AttributeFlags::EMPTY), &collateral).unwrap();
-    assert_eq!(verified.tcb.status, dcap_qvl::TcbStatus::UpToDate);
-    let file = home.path().join("file");
-    fs::write(&file, "").unwrap();
-    let error = platform.publish(&file, &Collateral::now()).unwrap_err();
-    assert!(matches!(error, QuoteError::Simulated(_)));
-}
-
-fn certificate_of(pem: &str) -> Vec<u8> {
-    use x509_cert::der::{DecodePem as _, Encode as _};
-    Certificate::from_pem(pem).unwrap().to_der().unwrap()
 }
 
 #[test]
