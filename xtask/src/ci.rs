@@ -55,7 +55,7 @@ const STEPS: [Step; 12] = [
     },
     Step {
         name: "reader",
-        claim: "a reader written from the format's text alone reads the golden volumes",
+        claim: "programs written from the documentation alone read volumes and certificates",
         run: |project, _| reader::run(project),
     },
     Step {

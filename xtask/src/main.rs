@@ -6,7 +6,7 @@
 //!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
 //!   tcb                       what has to be trusted, counted
 //!   torture, miri             what takes too long, or too much, for every change
-//!   reader                    the file system's format, read by a stranger
+//!   reader                    our formats, read by strangers
 //!   report                    figures of docs/benchmarks.md
 //! ```
 //!
@@ -70,7 +70,7 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Repeat the proofs of the file system with other seeds.
     Torture(torture::Options),
-    /// Have the golden volumes read by an independent program.
+    /// Have golden volumes and certificates read by independent programs.
     Reader,
     /// Measure the file system and draw the figures of docs/benchmarks.md.
     Report(report::Options),

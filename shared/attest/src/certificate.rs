@@ -172,3 +172,82 @@ impl KeyHash {
 fn fault(what: impl fmt::Display) -> minicbor::decode::Error {
     minicbor::decode::Error::message(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"a public key";
+
+    fn claims(algorithm: u64, hash: &[u8], more: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut pair = minicbor::Encoder::new(Vec::new());
+        pair.array(2)
+            .unwrap()
+            .u64(algorithm)
+            .unwrap()
+            .bytes(hash)
+            .unwrap();
+        let mut map = minicbor::Encoder::new(Vec::new());
+        map.map(1 + u64::try_from(more.len()).unwrap()).unwrap();
+        map.str("pubkey-hash")
+            .unwrap()
+            .bytes(pair.writer())
+            .unwrap();
+        for (name, value) in more {
+            map.str(name).unwrap().bytes(value).unwrap();
+        }
+        map.into_writer()
+    }
+
+    #[test]
+    fn all_three_hashes_of_a_key_are_known_and_no_other() {
+        for (algorithm, hash) in [
+            (1, Sha256::digest(KEY).to_vec()),
+            (7, Sha384::digest(KEY).to_vec()),
+            (8, Sha512::digest(KEY).to_vec()),
+        ] {
+            let right = ForeignClaims::decode(&claims(algorithm, &hash, &[])).unwrap();
+            assert!(right.are_about(KEY));
+            assert!(!right.are_about(b"another key"));
+            let cut = ForeignClaims::decode(&claims(algorithm, &hash[1..], &[])).unwrap();
+            assert!(!cut.are_about(KEY), "{algorithm}");
+            ForeignClaims::decode(&claims(algorithm + 1, &hash, &[]))
+                .map(|other| assert!(!other.are_about(KEY)))
+                .unwrap_or_default();
+        }
+        ForeignClaims::decode(&claims(2, &[0; 16], &[])).unwrap_err();
+    }
+
+    #[test]
+    fn unknown_claims_are_left_alone_but_not_those_of_our_runtime() {
+        let hash = Sha256::digest(KEY);
+        let other = ForeignClaims::decode(&claims(1, &hash, &[("key_0", b"x"), ("nonce", b"n")]));
+        let other = other.unwrap();
+        assert_eq!(other.nonce.as_deref(), Some(b"n".as_slice()));
+        assert!(!other.are_ours());
+        let ours = ForeignClaims::decode(&claims(1, &hash, &[("tw-purpose", b"x")]));
+        assert!(ours.unwrap().are_ours());
+    }
+
+    #[test]
+    fn claims_of_another_form_are_refused() {
+        let hash = Sha256::digest(KEY);
+        let right = claims(1, &hash, &[]);
+        let twice = claims(1, &hash, &[("pubkey-hash", b"x")]);
+        let behind = [right.as_slice(), &[0]].concat();
+        let indefinite = [&[0xbf], &right[1..], &[0xff]].concat();
+        for wrong in [
+            &twice,
+            &behind,
+            &indefinite,
+            &right[1..].to_vec(),
+            &vec![0xa0],
+            &Vec::new(),
+        ] {
+            ForeignClaims::decode(wrong).unwrap_err();
+        }
+        for len in 0..right.len() {
+            ForeignClaims::decode(&right[..len]).unwrap_err();
+        }
+    }
+}

@@ -40,6 +40,8 @@ pub struct Platform {
     pub smt: Option<bool>,
     /// The verdict on processor and quoting enclave together.
     pub tcb_status: TcbStatus,
+    /// The verdict on the processor alone.
+    pub processor_status: TcbStatus,
     /// The verdict on the quoting enclave alone.
     pub qe_status: TcbStatus,
     /// The date of the processor's TCB level, seconds since 1970.
@@ -103,6 +105,7 @@ fn platform(claims: QuoteClaims, collateral: &Collateral) -> Result<Platform, Re
         cached_keys: flag(pck.cached_keys),
         smt: flag(pck.smt_enabled),
         tcb_status: status(claims.tcb.status)?,
+        processor_status: status(claims.platform.tcb_level.tcb_status)?,
         qe_status: status(claims.qe.tcb_level.tcb_status)?,
         tcb_date: date(&claims.platform.tcb_level.tcb_date)?,
         qe_tcb_date: date(&claims.qe.tcb_level.tcb_date)?,

@@ -8,6 +8,8 @@ use twine_evidence::Purpose;
 use crate::marks::Mark;
 use crate::tcb::TcbStatus;
 
+#[cfg(test)]
+mod tests;
 mod words;
 
 /// One reason to refuse evidence. A verdict has every one that applies.

@@ -128,10 +128,16 @@ fn status_allowed(rules: &PlatformRules, platform: &Platform, now: u64) -> bool 
     let Some(updated) = found.updated() else {
         return false;
     };
-    // Which of the two is behind does not show in the common verdict, so both have to be recent.
-    let oldest = platform.tcb_date.min(platform.qe_tcb_date);
+    let parts = [
+        (platform.processor_status, platform.tcb_date),
+        (platform.qe_status, platform.qe_tcb_date),
+    ];
     let grace = rules.out_of_date_grace_days;
-    grace > 0 && rules.tcb_status.contains(&updated) && !is_older(oldest, grace, now)
+    let in_time = parts
+        .iter()
+        .filter(|(status, _)| status.updated().is_some())
+        .all(|(_, date)| !is_older(*date, grace, now));
+    grace > 0 && rules.tcb_status.contains(&updated) && in_time
 }
 
 /// Whether more than this many days lie between a date, in seconds since 1970, and now.
@@ -148,4 +154,108 @@ fn is_named(rules: &PlatformRules, platform: &Platform) -> bool {
     named.is_empty()
         || platform.instance.is_some_and(|instance| has(&instance))
         || has(&platform.ppid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::tcb::TcbStatus;
+
+    const NOW: u64 = 1_800_000_000;
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn days_ago(days: i64) -> i64 {
+        1_800_000_000 - days * DAY
+    }
+
+    fn platform() -> Platform {
+        Platform {
+            fmspc: [1; 6],
+            ppid: vec![2; 16],
+            instance: None,
+            sgx_type: 0,
+            dynamic_platform: None,
+            cached_keys: None,
+            smt: None,
+            tcb_status: TcbStatus::UpToDate,
+            processor_status: TcbStatus::UpToDate,
+            qe_status: TcbStatus::UpToDate,
+            tcb_date: days_ago(1000),
+            qe_tcb_date: days_ago(1000),
+            advisories: Vec::new(),
+            tcb_eval_data_number: 20,
+            tcb_info_issued: days_ago(10),
+            collateral_expires: NOW + 1,
+        }
+    }
+
+    fn codes(lines: &str, platform: &Platform) -> Vec<&'static str> {
+        let text = format!(
+            "version = 1\n[enclave]\nmrenclave = [\"{}\"]\nconfig_id = \"any\"\n[platform]\n{lines}\n",
+            "ab".repeat(32)
+        );
+        let policy = Policy::parse(text.as_bytes()).unwrap();
+        let reasons = of_platform(&policy.platform, platform, Origin::Processor, NOW);
+        reasons.iter().map(Reason::code).collect()
+    }
+
+    #[test]
+    fn grace_is_counted_from_the_level_that_is_out_of_date() {
+        let behind = |processor, qe| Platform {
+            tcb_status: TcbStatus::OutOfDate,
+            processor_status: processor,
+            qe_status: qe,
+            ..platform()
+        };
+        let (fine, late) = (TcbStatus::UpToDate, TcbStatus::OutOfDate);
+        let grace = |platform: &Platform| codes("out_of_date_grace_days = 30", platform);
+        let recent = days_ago(30);
+        let processor = Platform {
+            tcb_date: recent,
+            ..behind(late, fine)
+        };
+        assert_eq!(grace(&processor), [""; 0]);
+        assert_eq!(codes("", &processor), ["tcb-status"]);
+        let too_late = Platform {
+            tcb_date: recent - 1,
+            ..processor
+        };
+        assert_eq!(grace(&too_late), ["tcb-status"]);
+        let enclave = Platform {
+            qe_tcb_date: recent,
+            ..behind(fine, late)
+        };
+        assert_eq!(grace(&enclave), [""; 0]);
+        assert_eq!(grace(&behind(late, late)), ["tcb-status"]);
+    }
+
+    #[test]
+    fn settings_that_the_certificate_tells_are_judged_and_others_are_not() {
+        assert_eq!(codes("", &platform()), [""; 0]);
+        let told = |has| Platform {
+            dynamic_platform: Some(has),
+            cached_keys: Some(has),
+            smt: Some(has),
+            ..platform()
+        };
+        assert_eq!(codes("", &told(false)), [""; 0]);
+        assert_eq!(
+            codes("", &told(true)),
+            ["dynamic-platform", "smt", "cached-keys"]
+        );
+        let allowing = "allow_dynamic_platform = true\nallow_smt = true\nallow_cached_keys = true";
+        assert_eq!(codes(allowing, &told(true)), [""; 0]);
+    }
+
+    #[test]
+    fn old_tcb_info_is_told_to_the_second() {
+        let issued = |at| Platform {
+            tcb_info_issued: at,
+            ..platform()
+        };
+        assert_eq!(codes("", &issued(days_ago(30))), [""; 0]);
+        assert_eq!(codes("", &issued(days_ago(30) - 1)), ["old-tcb-info"]);
+        assert_eq!(codes("", &issued(i64::MAX)), [""; 0]);
+    }
 }

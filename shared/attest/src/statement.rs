@@ -61,6 +61,7 @@ pub(crate) fn platform_as_json(platform: &Platform) -> Value {
         "cached_keys": platform.cached_keys,
         "smt": platform.smt,
         "tcb_status": platform.tcb_status.name(),
+        "processor_status": platform.processor_status.name(),
         "qe_status": platform.qe_status.name(),
         "tcb_date": platform.tcb_date,
         "qe_tcb_date": platform.qe_tcb_date,

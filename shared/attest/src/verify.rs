@@ -110,12 +110,18 @@ fn vouched(
     if !policy.allows_simulation() {
         return Err(Reason::SimulationRefused);
     }
-    let certificates = chain::certificates(quote.certificates());
+    // A trusted root may stand anywhere: its hash is what makes it one.
+    let texts = [quote.certificates()]
+        .into_iter()
+        .chain(collateral.chains());
+    let certificates: Vec<_> = texts.flat_map(chain::certificates).collect();
     let trusted = certificates
         .iter()
         .find_map(|certificate| Root::among(certificate, &policy.simulated_roots));
     let root = trusted.ok_or_else(|| Reason::OtherEmulator {
-        root: certificates.last().map(|root| root::fingerprint(root)),
+        root: chain::certificates(quote.certificates())
+            .last()
+            .map(|root| root::fingerprint(root)),
     })?;
     chain::check(quote, collateral, &root, now)
 }

@@ -15,6 +15,14 @@ use twine::error::{Error, Refusal};
 pub(crate) enum Code {
     /// The command line is wrong; the number is clap's.
     Usage = 2,
+    /// The evidence is refused.
+    Refused = 111,
+    /// What was handed over is no evidence.
+    NoEvidence = 112,
+    /// The policy is not valid.
+    Policy = 113,
+    /// There is no collateral, or it cannot be read.
+    Collateral = 114,
     /// The passphrase or key does not open the volume.
     Key = 115,
     /// A volume was tampered with, rolled back, or has another history.
@@ -63,6 +71,9 @@ impl Code {
         if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref()) {
             return Self::of_volume(error);
         }
+        if let Some(code) = error.chain().find_map(Self::of_verification) {
+            return code;
+        }
         let found = error.chain().find_map(|cause| cause.downcast_ref());
         found.map_or(Self::Host, Self::of_host)
     }
@@ -84,6 +95,19 @@ impl Code {
             | Error::EnclaveMisbehaved(_)
             | Error::CallRefused(_) => Self::Enclave,
             _ => Self::Host,
+        }
+    }
+
+    fn of_verification(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        use twine_attest::{collateral, pccs, policy, presented};
+        if cause.is::<presented::Error>() {
+            Some(Self::NoEvidence)
+        } else if cause.is::<policy::Error>() {
+            Some(Self::Policy)
+        } else if cause.is::<collateral::Error>() || cause.is::<pccs::Error>() {
+            Some(Self::Collateral)
+        } else {
+            None
         }
     }
 
@@ -170,6 +194,18 @@ Exit codes:
   125  Twine itself or this machine failed
   127  there is no such file";
 
+/// What `twine verify --help` says about exit codes.
+pub(crate) const VERIFY_HELP: &str = "\
+Exit codes:
+    0  the evidence is accepted: GENUINE, or SIMULATED if the policy names the emulator's root
+    2  the command line is wrong
+  111  the evidence is refused, for the reasons that are told
+  112  what was handed over is neither evidence nor a quote nor an RA-TLS certificate
+  113  the policy is not valid
+  114  there is no collateral, it cannot be fetched, or it cannot be read
+  125  Twine itself or this machine failed
+  127  there is no such file";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +214,10 @@ mod tests {
     fn every_code_is_documented() {
         for code in [
             Code::Usage,
+            Code::Refused,
+            Code::NoEvidence,
+            Code::Policy,
+            Code::Collateral,
             Code::Key,
             Code::Tampered,
             Code::Damaged,
@@ -195,7 +235,9 @@ mod tests {
         ] {
             let line = format!("\n{:5}  ", code as u8);
             assert!(
-                HELP.contains(&line) || VOLUME_HELP.contains(&line),
+                [HELP, VERIFY_HELP, VOLUME_HELP]
+                    .iter()
+                    .any(|help| help.contains(&line)),
                 "{code:?}"
             );
         }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{compile, completions, doctor, image, measure, run, sqlite, volume};
+use crate::command::{compile, completions, doctor, image, measure, run, sqlite, verify, volume};
 use crate::exit::Code;
 
 /// Runs WebAssembly programs inside SGX enclaves
@@ -33,6 +33,7 @@ enum Command {
     Compile(compile::Arguments),
     Measure(measure::Arguments),
     Image(image::Arguments),
+    Verify(verify::Arguments),
     Volume(volume::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => arguments.run(),
         Command::Measure(arguments) => arguments.run(),
         Command::Image(arguments) => arguments.run(),
+        Command::Verify(arguments) => arguments.run(),
         Command::Volume(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(command_line()),
@@ -108,6 +110,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Programs", &["run", "sqlite", "compile"]),
     ("Identity", &["measure", "image"]),
+    ("Trust", &["verify"]),
     ("Files", &["volume"]),
     ("This machine", &["doctor", "completions"]),
 ];

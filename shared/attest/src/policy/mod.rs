@@ -4,6 +4,7 @@
 
 mod error;
 mod form;
+mod value;
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -9,5 +9,6 @@ mod matrix;
 mod policies;
 mod properties;
 mod refusals;
+mod service;
 mod simulation;
 mod vectors;

@@ -12,6 +12,7 @@ pub(crate) mod measure;
 mod mounts;
 pub(crate) mod run;
 pub(crate) mod sqlite;
+pub(crate) mod verify;
 pub(crate) mod volume;
 
 /// Whether a file is a launch document; else it is a module.
