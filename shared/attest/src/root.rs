@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 /// Intel's root certificate, "Intel SGX Root CA", as Intel publishes it (DER).
 const INTEL_ROOT: &[u8] = include_bytes!("intel-root.der");
 
-/// SHA-256 of [`Root::INTEL`]'s certificate: the fingerprint by which people compare it.
+/// SHA-256 of Intel's root certificate, which is part of this crate: the fingerprint by which people compare it.
 pub const INTEL_ROOT_SHA256: [u8; 32] = [
     0x44, 0xa0, 0x19, 0x6b, 0x2b, 0x99, 0xf8, 0x89, 0xb8, 0xe1, 0x49, 0xe9, 0x5b, 0x80, 0x7a, 0x35,
     0x0e, 0x74, 0x24, 0x96, 0x43, 0x99, 0xe8, 0x85, 0xa7, 0xcb, 0xb8, 0xcc, 0xfa, 0xb6, 0x74, 0xd3,
