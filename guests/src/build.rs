@@ -113,7 +113,8 @@ fn product(guest: &Guest, target: Target) -> Result<PathBuf, Error> {
         ZIG_FLAGS.concat(),
     ]
     .concat();
-    let hash = short_hash(&[&source, ZIGLANG.pin.as_bytes(), settings.as_bytes()]);
+    let header = include_bytes!("../twine.h");
+    let hash = short_hash(&[&source, header, ZIGLANG.pin.as_bytes(), settings.as_bytes()]);
     in_guests(&match target {
         Target::Wasi => format!("{}-{hash}.wasm", guest.name),
         Target::Native => format!("{}-{hash}.native", guest.name),

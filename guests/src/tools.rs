@@ -231,7 +231,10 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> String {
         }
         hash.update(part);
     }
-    format!("{:x}", hash.finalize())
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Checks that a file has this SHA-256, in hexadecimal.

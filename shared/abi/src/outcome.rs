@@ -40,6 +40,8 @@ pub enum Kind {
     BundleMissing = 11,
     /// The bundle is not the provisioner's, not for this launch, or not what the launch document names.
     BundleRefused = 12,
+    /// The host gave no quote, so there is no evidence.
+    QuoteMissing = 13,
 }
 
 impl TryFrom<u32> for Kind {
@@ -61,6 +63,7 @@ impl TryFrom<u32> for Kind {
             10 => Self::VolumeTampered,
             11 => Self::BundleMissing,
             12 => Self::BundleRefused,
+            13 => Self::QuoteMissing,
             _ => return Err(number),
         })
     }

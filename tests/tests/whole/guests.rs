@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use twine::{Input, Outcome, Output};
 use twine_tests::run::{Given, Ran, guest, launch, module, run, same_as_native, text};
 
+use super::attestation::*;
 use super::faults::*;
 use super::files::*;
 use super::limits::*;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod attestation;
 mod audit;
 mod entries;
 mod faults;

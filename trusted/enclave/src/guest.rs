@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use twine_abi::exchange::{
     Clock, HostCall, LaunchRequest, NONCE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN, Span,
 };
 use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
-use twine_abi::sgx::KeyRequest;
+use twine_abi::sgx::{KeyRequest, Report, TargetInfo};
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, MODULE_LEN_BYTES_MAX, STRINGS_LEN_BYTES_MAX};
 use twine_runtime::{Fault, FileSystem, Identity, OpenStore, Outcome, Platform, Request, Sink};
 use zeroize::Zeroizing;
@@ -187,6 +188,32 @@ impl Platform for HostPlatform {
             text,
             0..=0,
         );
+    }
+
+    fn processor_report(&mut self, target: &TargetInfo, data: &[u8; 64]) -> Result<Report, Fault> {
+        Ok(enclu::report(target, data))
+    }
+
+    fn quote_target(&mut self) -> Result<TargetInfo, Fault> {
+        host::call(HostCall::QuoteTarget, [0; 6], 0..=0).map_err(fault)?;
+        let mut target = [0; TargetInfo::LEN];
+        host::read_payload(&mut target);
+        Ok(TargetInfo::from_bytes(&target))
+    }
+
+    fn quote(&mut self, report: &Report) -> Result<Vec<u8>, Fault> {
+        let most = PAYLOAD_LEN as u64;
+        let len = host::call_with(HostCall::Quote, [0; 6], &report.to_bytes(), 0..=most);
+        let len = usize::try_from(len.map_err(fault)?).unwrap_or(PAYLOAD_LEN);
+        let mut quote = vec![0; len];
+        host::read_payload(&mut quote);
+        Ok(quote)
+    }
+
+    fn hand_over(&mut self, evidence: &[u8]) -> Result<(), Fault> {
+        let args = [evidence.len() as u64, 0, 0, 0, 0, 0];
+        let handed_over = host::call_with(HostCall::Evidence, args, evidence, 0..=0);
+        handed_over.map(drop).map_err(fault)
     }
 
     fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {

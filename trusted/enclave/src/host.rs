@@ -193,6 +193,11 @@ pub(crate) fn read_payload_words(words: &mut [u64]) {
     }
 }
 
+/// Copies the start of the payload in.
+pub(crate) fn read_payload(bytes: &mut [u8]) {
+    HostRange::exchange().from(HEADER_LEN).read_once(bytes);
+}
+
 /// Copies bytes to the start of the payload. At most [`PAYLOAD_LEN`].
 pub(crate) fn write_payload(from: &[u8]) {
     HostRange::exchange().from(HEADER_LEN).write(from);

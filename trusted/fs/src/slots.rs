@@ -6,7 +6,7 @@
 
 use alloc::{borrow::ToOwned as _, vec::Vec};
 
-use aes_gcm::{AeadInPlace as _, Aes256Gcm, KeyInit as _};
+use aes_gcm::{Aes256Gcm, KeyInit as _, aead::AeadInOut as _};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -318,7 +318,11 @@ impl Slot {
             wrapped: *key.bytes(),
         };
         let associated = slot.associated();
-        match cipher.encrypt_in_place_detached(&[0; 12].into(), &associated, &mut slot.wrapped) {
+        match cipher.encrypt_inout_detached(
+            &[0; 12].into(),
+            &associated,
+            slot.wrapped.as_mut_slice().into(),
+        ) {
             Ok(tag) => slot.tag = tag.into(),
             Err(_) => unreachable!("32 bytes are below the cipher's limit"),
         }
@@ -334,10 +338,10 @@ impl Slot {
         }
         let mut key = Zeroizing::new(self.wrapped);
         let nonce = [0; 12].into();
-        let opened = cipher.decrypt_in_place_detached(
+        let opened = cipher.decrypt_inout_detached(
             &nonce,
             &self.associated(),
-            key.as_mut_slice(),
+            key.as_mut_slice().into(),
             &self.tag.into(),
         );
         opened

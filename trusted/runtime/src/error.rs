@@ -61,6 +61,10 @@ pub enum Error {
         /// Why not.
         reason: VolumeError,
     },
+    /// A verifier's nonce that cannot be one.
+    Nonce(twine_evidence::Error),
+    /// There is no evidence: the host gave no quote, or something else in its place.
+    NoEvidence(Fault),
     /// The host does not open a directory.
     Directory {
         /// Where the guest would find it.
@@ -103,7 +107,9 @@ impl Error {
             | Self::MissingImports(_)
             | Self::OlderWasi
             | Self::NoEntryPoint(_) => Kind::ModuleUnusable,
-            Self::Arguments(_) => Kind::ArgumentsRefused,
+            Self::Arguments(_) | Self::Nonce(_) => Kind::ArgumentsRefused,
+            Self::NoEvidence(Fault::Misbehaved(_)) => Kind::HostMisbehaved,
+            Self::NoEvidence(_) => Kind::QuoteMissing,
             Self::Limit(_) | Self::Mounts(_) => Kind::LimitReached,
             Self::Volume { reason, .. } => reason.kind(),
             Self::Directory { .. } => Kind::HostMisbehaved,
@@ -148,6 +154,8 @@ impl fmt::Display for Error {
             ),
             Self::NoEntryPoint(reason) => write!(f, "the module cannot be run as a program: {reason}"),
             Self::Limit(what) => f.write_str(what),
+            Self::Nonce(error) => error.fmt(f),
+            Self::NoEvidence(fault) => write!(f, "no evidence can be made: {fault}"),
             Self::Directory { guest, fault } => write!(
                 f,
                 "the host's directory for {guest} cannot be opened: {fault}"

@@ -5,19 +5,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use twine_abi::exchange::{Clock, HostErrno};
+use twine_abi::sgx::{KeyRequest, Report, TargetInfo};
 use twine_launch::{Arguments, Environment, Limits};
 use wasmtime::{Config, Engine, Extern, Func, Linker, Memory, MemoryType, Store, Val, ValType};
+use zeroize::Zeroizing;
 
+use crate::attestation::Subject;
 use crate::clocks::Clocks;
 use crate::descriptors::Descriptors;
 use crate::files::{Access, Mount, Mounts, Tmpfs, TmpfsLimits};
 use crate::halt::Halt;
-use crate::identity;
+use crate::identity::{self as strings_of, Identity};
 use crate::limiter::Limiter;
 use crate::platform::{Fault, Platform, Sink};
 use crate::run::open_mounts;
 use crate::state::State;
-use crate::wasi;
+use crate::{guest_calls, wasi};
 
 /// Most calls in one input: a fuzzer should look for other calls, not for more of the same.
 const CALLS_MAX: usize = 64;
@@ -32,8 +35,8 @@ pub fn strings(bytes: &[u8]) {
         ..Environment::default()
     };
     for result in [
-        identity::arguments(&Arguments::FromCaller, bytes),
-        identity::environment(&rule, bytes),
+        strings_of::arguments(&Arguments::FromCaller, bytes),
+        strings_of::environment(&rule, bytes),
     ] {
         for string in result.unwrap_or_default() {
             assert!(!string.contains('\0'), "a string ends at its zero byte");
@@ -74,6 +77,7 @@ pub fn calls(bytes: &[u8]) -> wasmtime::Result<()> {
 fn functions(engine: &Engine, store: &mut Store<State>) -> wasmtime::Result<Vec<Func>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
+    guest_calls::link(&mut linker)?;
     let mut named: Vec<(String, Func)> = linker
         .iter(&mut *store)
         .filter_map(|(_, name, item)| match item {
@@ -125,6 +129,7 @@ fn state(host: &[u8]) -> wasmtime::Result<State> {
         .map_err(|_| wasmtime::Error::msg("the table does not hold a mount"))?;
     Ok(State {
         platform: Box::new(AnyHost(Input(host.to_vec()))),
+        subject: Subject::new(&identity(), [1; 32]),
         clocks: Clocks::default(),
         descriptors,
         mounts,
@@ -133,6 +138,15 @@ fn state(host: &[u8]) -> wasmtime::Result<State> {
         limiter: Limiter::new(&limits),
         memory: None,
     })
+}
+
+const fn identity() -> Identity {
+    Identity {
+        config_id: [2; 64],
+        config_svn: 0,
+        isv_svn: 1,
+        cpu_svn: [0; 16],
+    }
 }
 
 /// Bytes to make decisions from, taken from the end.
@@ -210,6 +224,33 @@ impl Platform for AnyHost {
 
     fn random(&mut self, buffer: &mut [u8]) {
         buffer.fill(1);
+    }
+
+    fn processor_report(&mut self, _: &TargetInfo, data: &[u8; 64]) -> Result<Report, Fault> {
+        let mut report = Report::ZERO;
+        report.body.report_data = *data;
+        Ok(report)
+    }
+
+    fn quote_target(&mut self) -> Result<TargetInfo, Fault> {
+        let mut target = TargetInfo::ZERO;
+        target.reserved1[0] = self.0.byte().unwrap_or(0) & 1;
+        Ok(target)
+    }
+
+    /// Mostly a quote, sometimes too short, sometimes too long.
+    fn quote(&mut self, report: &Report) -> Result<Vec<u8>, Fault> {
+        let len = 436_usize.saturating_add(self.count()?);
+        let mut quote = Vec::from(3_u16.to_le_bytes());
+        quote.resize(48, 0);
+        quote.extend(report.body.to_bytes());
+        quote.extend(u32::from(self.0.byte().unwrap_or(0)).to_le_bytes());
+        quote.resize(len.min(70_000), 0);
+        Ok(quote)
+    }
+
+    fn key(&mut self, _: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {
+        self.0.byte().map(|byte| Zeroizing::new([byte; 16]))
     }
 }
 

@@ -13,10 +13,12 @@
 //! | [`platform`] | one seam: what only the world outside can do |
 //! | [`files`] | the other: file systems, where they are mounted, and the way along a path |
 //! | `identity` | whether document, module, arguments and environment are this enclave's |
+//! | `attestation` | what the enclave says of itself to others, and believes of them |
 //! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
 //! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
+//! | `guest_calls` | the import module `twine`, by which a guest has its enclave vouch for it |
 //! | [`outcome`], [`error`] | how it ended |
 //!
 //! The crate knows nothing of SGX: the enclave passes its report's fields as an [`Identity`] and itself as a
@@ -28,6 +30,7 @@
 
 extern crate alloc;
 
+mod attestation;
 mod clocks;
 mod descriptors;
 mod engine;
@@ -35,6 +38,7 @@ pub mod error;
 pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guest_calls;
 mod halt;
 mod identity;
 mod limiter;

@@ -50,6 +50,10 @@ pub const TMPFS_INODE_LEN: u64 = 256;
 /// Longest file in a file system in memory; the protected one has the same limit.
 pub const FILE_LEN_BYTES_MAX: u64 = 1 << 40;
 
+/// Most bytes that a guest can have vouched for in one call; they are hashed while nothing can stop it. A hash of its own
+/// vouches for more.
+pub const EVIDENCE_DATA_LEN_BYTES_MAX: u32 = 64 << 10;
+
 /// Stack that the runtime keeps for itself on top of the guest's, for the calls the guest makes into it.
 const RUNTIME_STACK_LEN: u64 = 1 << 20;
 

@@ -5,10 +5,11 @@
 //! (`clocks`). Tests implement the trait natively, honestly or not.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use twine_abi::exchange::{Clock, HostErrno};
-use twine_abi::sgx::KeyRequest;
+use twine_abi::sgx::{KeyRequest, Report, TargetInfo};
 use zeroize::Zeroizing;
 
 use crate::files::FileSystem;
@@ -77,6 +78,42 @@ pub trait Platform {
     fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {
         let _ = request;
         None
+    }
+
+    /// A report by the processor about this enclave, for the enclave `target` of its machine (EREPORT). The reserved bytes of
+    /// `target` are zero. A platform without a processor that reports need not have it.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn processor_report(&mut self, target: &TargetInfo, data: &[u8; 64]) -> Result<Report, Fault> {
+        let _ = (target, data);
+        Err(Fault::Host(HostErrno::NotSupported))
+    }
+
+    /// The quoting enclave of this machine, as the host says. A platform without one need not have it, nor what follows.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn quote_target(&mut self) -> Result<TargetInfo, Fault> {
+        Err(Fault::Host(HostErrno::NotSupported))
+    }
+
+    /// Has the quoting enclave turn a report that was made for it into a quote, as the host says.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn quote(&mut self, report: &Report) -> Result<Vec<u8>, Fault> {
+        let _ = report;
+        Err(Fault::Host(HostErrno::NotSupported))
+    }
+
+    /// Gives evidence to whoever asked for it outside.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn hand_over(&mut self, evidence: &[u8]) -> Result<(), Fault> {
+        let _ = evidence;
+        Err(Fault::Host(HostErrno::NotSupported))
     }
 
     /// The directory of the host behind a mount, unprotected, by the mount's position in the launch document. A platform

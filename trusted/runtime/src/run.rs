@@ -11,12 +11,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use twine_abi::exchange::launch_flag;
 use twine_abi::outcome::Kind;
 use twine_launch::LaunchDocument;
 use wasmtime::{
     Engine, ExternType, InstancePre, Linker, Module, Store, Trap, TypedFunc, WasmBacktrace,
 };
 
+use crate::attestation::Subject;
 use crate::clocks::Clocks;
 use crate::descriptors::{Descriptors, Entry, OpenDirectory, Origin, Resource};
 use crate::error::Error;
@@ -28,7 +30,7 @@ use crate::limits::{BACKTRACE_FRAMES_MAX, MISSING_IMPORTS_MAX};
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
-use crate::{engine, mounting, null_call, wasi};
+use crate::{attestation, engine, guest_calls, mounting, null_call, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -71,7 +73,7 @@ impl core::fmt::Debug for Remains {
 }
 
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
-/// its end.
+/// its end; with [`launch_flag::ATTEST`], makes evidence of it instead.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
     launch_with(platform, identity, request, |platform, document| {
         mounting::mount(platform, identity, document)
@@ -86,6 +88,13 @@ pub fn launch_with(
     request: Request,
     mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
 ) -> Launched {
+    if request.flags & launch_flag::ATTEST != 0 {
+        let mut platform = platform;
+        return Launched {
+            outcome: attestation::attest(&mut *platform, identity, &request),
+            remains: Remains::default(),
+        };
+    }
     #[cfg(feature = "spectest")]
     if crate::spectest::Script::is_meant(&request.module) {
         return crate::spectest::launch(platform, identity, &request);
@@ -118,6 +127,7 @@ fn prepare(
     let module = load(&engine, &document, request.module)?;
     let state = State {
         platform,
+        subject: Subject::new(identity, document.module.sha256.0),
         clocks: Clocks::default(),
         descriptors: descriptors(&document, request.flags)?,
         mounts: Mounts::default(),
@@ -171,6 +181,7 @@ fn link(store: &mut Store<State>, module: &Module) -> Result<InstancePre<State>,
     let unusable = |error: wasmtime::Error| Error::Unusable(format!("{error:#}"));
     let mut linker = Linker::new(store.engine());
     wasi::link(&mut linker).map_err(unusable)?;
+    guest_calls::link(&mut linker).map_err(unusable)?;
     null_call::link(&mut linker).map_err(unusable)?;
     check_imports(&linker, store, module)?;
     check_entry_point(module)?;

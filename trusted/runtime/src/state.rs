@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use wasmtime::Memory;
 
+use crate::attestation::Subject;
 use crate::clocks::Clocks;
 use crate::descriptors::Descriptors;
 use crate::files::Mounts;
@@ -16,6 +17,8 @@ use crate::platform::Platform;
 pub(crate) struct State {
     /// The world outside.
     pub(crate) platform: Box<dyn Platform>,
+    /// Whom the enclave vouches for.
+    pub(crate) subject: Subject,
     /// What has been seen of the host's clocks.
     pub(crate) clocks: Clocks,
     /// What is open.

@@ -151,6 +151,7 @@ impl Code {
             Refusal::Limit => Self::Limit,
             Refusal::Volume => Self::Key,
             Refusal::VolumeTampered => Self::Tampered,
+            Refusal::QuoteMissing => Self::Backend,
             _ => Self::Host,
         }
     }

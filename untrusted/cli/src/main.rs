@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{compile, completions, doctor, image, measure, run, sqlite, verify, volume};
+use crate::command::{
+    attest, compile, completions, doctor, image, measure, run, sqlite, verify, volume,
+};
 use crate::exit::Code;
 
 /// Runs WebAssembly programs inside SGX enclaves
@@ -28,6 +30,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Attest(attest::Arguments),
     Run(run::Arguments),
     Sqlite(sqlite::Arguments),
     Compile(compile::Arguments),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     logging::start(cli.verbose);
     let result = match cli.command {
         Command::Run(arguments) => arguments.run(),
+        Command::Attest(arguments) => arguments.run(),
         Command::Sqlite(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),
         Command::Measure(arguments) => arguments.run(),
@@ -110,7 +114,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Programs", &["run", "sqlite", "compile"]),
     ("Identity", &["measure", "image"]),
-    ("Trust", &["verify"]),
+    ("Trust", &["attest", "verify"]),
     ("Files", &["volume"]),
     ("This machine", &["doctor", "completions"]),
 ];

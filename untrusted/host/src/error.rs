@@ -176,6 +176,9 @@ pub enum Refusal {
     /// The bundle is not the provisioner's, not for this launch, or not what the launch document names.
     #[error("the enclave refuses the bundle")]
     Bundle,
+    /// This host gave no quote.
+    #[error("the enclave got no quote")]
+    QuoteMissing,
     /// This library broke the rules of a host call.
     #[error("the enclave says that its host misbehaved")]
     Host,

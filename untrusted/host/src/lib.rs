@@ -89,14 +89,15 @@ pub mod sign;
 pub mod state;
 
 pub use twine_abi as abi;
+pub use twine_evidence as evidence;
 pub use twine_launch as document;
 
 #[cfg(feature = "compiler")]
 #[doc(hidden)]
 pub use compile::Compiler;
 pub use error::Error;
-pub use launch::Launch;
 pub use launch::outcome::Outcome;
+pub use launch::{Attest, Launch};
 pub use module::Module;
 pub use provision::{ProvisionError, Provisioner};
 pub use runtime::{BackendChoice, Runtime, RuntimeBuilder};

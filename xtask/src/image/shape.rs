@@ -6,7 +6,7 @@ use object::elf::{SHF_ALLOC, SHN_UNDEF, SHT_NOBITS};
 use object::read::elf::{ElfFile64, SectionHeader as _, Sym as _};
 
 /// Longest image, in bytes without symbols. The whole of it is measured, loaded and trusted; a tenth of it is ours.
-pub(crate) const STRIPPED_LEN_MAX: u64 = 1_600_000;
+pub(crate) const STRIPPED_LEN_MAX: u64 = 1_900_000;
 
 /// The file as `strip` would leave it.
 pub(crate) struct Shape {

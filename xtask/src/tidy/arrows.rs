@@ -6,22 +6,26 @@ use cargo_metadata::{DependencyKind, Metadata};
 use super::{Finding, Workspace};
 
 /// Who may use whom; nothing else is allowed. A package that is not here is a finding, so the table stays complete.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("twine-abi", &[]),
     ("twine-evidence", &[]),
     ("twine-attest", &["twine-abi", "twine-evidence"]),
     ("twine-launch", &[]),
     ("twine-fs", &[]),
     ("twine-recovery", &[]),
-    ("twine-runtime", &["twine-abi", "twine-fs", "twine-launch"]),
+    (
+        "twine-runtime",
+        &["twine-abi", "twine-evidence", "twine-fs", "twine-launch"],
+    ),
     (
         "twine-enclave",
         &["twine-abi", "twine-fs", "twine-launch", "twine-runtime"],
     ),
-    // An empty stand-in for a crate of that name.
+    // Stand-ins for crates of these names.
+    ("cpufeatures", &[]),
     ("memfd", &[]),
     ("twine-volume", &["twine-fs", "twine-recovery"]),
-    ("twine", &["twine-abi", "twine-launch"]),
+    ("twine", &["twine-abi", "twine-evidence", "twine-launch"]),
     ("twine-cli", &["twine", "twine-attest", "twine-volume"]),
 ];
 

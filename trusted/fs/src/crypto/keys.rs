@@ -3,7 +3,7 @@
 use core::fmt;
 
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -50,7 +50,7 @@ impl VolumeKey {
     /// Seals the area of key slots, so that slots cannot be added or removed without the volume key.
     pub(crate) fn seal_slots(&self, uuid: &[u8; 16], area: &[u8]) -> [u8; 32] {
         let key: Zeroizing<[u8; 32]> = expand(uuid, self.bytes(), &[b"twine-fs v1 slot area"]);
-        match <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_slice()) {
+        match Hmac::<Sha256>::new_from_slice(key.as_slice()) {
             Ok(mac) => mac.chain_update(area).finalize().into_bytes().into(),
             Err(_) => unreachable!("HMAC takes keys of any length"),
         }

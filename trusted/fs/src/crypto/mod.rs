@@ -10,7 +10,7 @@ mod ledger;
 use alloc::sync::Arc;
 
 use aegis::aegis128l::Aegis128L;
-use aes_gcm::{AeadInPlace as _, Aes256Gcm, KeyInit as _};
+use aes_gcm::{Aes256Gcm, KeyInit as _, aead::AeadInOut as _};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -134,10 +134,10 @@ impl Cipher {
                 }
             }
             Self::Aes256Gcm(cipher) => {
-                match cipher.encrypt_in_place_detached(
+                match cipher.encrypt_inout_detached(
                     &padded::<12>(sequence).into(),
                     associated,
-                    bytes,
+                    bytes.into(),
                 ) {
                     Ok(tag) => tag.into(),
                     Err(_) => unreachable!("a block is far shorter than the cipher's limit"),
@@ -167,10 +167,10 @@ impl Cipher {
                 opened.map_err(|_| ())
             }
             Self::Aes256Gcm(cipher) => cipher
-                .decrypt_in_place_detached(
+                .decrypt_inout_detached(
                     &padded::<12>(sequence).into(),
                     associated,
-                    bytes,
+                    bytes.into(),
                     tag.into(),
                 )
                 .map_err(|_| ()),
@@ -188,7 +188,7 @@ impl Cipher {
             Self::Aes256Gcm(cipher) => {
                 let nonce = [0xff; 12].into();
                 cipher
-                    .encrypt_in_place_detached(&nonce, &[], &mut probe)
+                    .encrypt_inout_detached(&nonce, &[], probe.as_mut_slice().into())
                     .map_or(probe, Into::into)
             }
         }

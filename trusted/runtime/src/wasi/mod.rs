@@ -49,12 +49,12 @@
 //!
 //! The older module name `wasi_unstable` is not served: its structures differ.
 
-mod call;
+pub(crate) mod call;
 mod clock;
 mod directory;
 mod fd;
 mod io;
-mod memory;
+pub(crate) mod memory;
 mod open;
 mod path;
 mod poll;
@@ -63,7 +63,7 @@ mod rights;
 mod sock;
 mod stat;
 mod strings;
-mod types;
+pub(crate) mod types;
 
 use wasmtime::Linker;
 

@@ -10,12 +10,16 @@ use crate::files::FileKind;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 pub(crate) enum Errno {
+    /// More bytes than allowed.
+    TooBig = 1,
     /// Access is denied.
     Acces = 2,
     /// It would have to wait.
     Again = 6,
     /// The number stands for no open descriptor.
     Badf = 8,
+    /// Bytes that are no message.
+    Badmsg = 9,
     /// In use.
     Busy = 10,
     /// The name exists.
@@ -62,6 +66,8 @@ pub(crate) enum Errno {
     Perm = 63,
     /// Nobody reads the other end.
     Pipe = 64,
+    /// The result is longer than its place.
+    Range = 68,
     /// The mount can only be read.
     Rofs = 69,
     /// A stream has no position.
@@ -295,6 +301,9 @@ mod tests {
             (Errno::Overflow, wasi::ERRNO_OVERFLOW),
             (Errno::Perm, wasi::ERRNO_PERM),
             (Errno::Pipe, wasi::ERRNO_PIPE),
+            (Errno::TooBig, wasi::ERRNO_2BIG),
+            (Errno::Badmsg, wasi::ERRNO_BADMSG),
+            (Errno::Range, wasi::ERRNO_RANGE),
             (Errno::Rofs, wasi::ERRNO_ROFS),
             (Errno::Spipe, wasi::ERRNO_SPIPE),
             (Errno::Xdev, wasi::ERRNO_XDEV),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::exit::{Blame, Code};
 
+pub(crate) mod attest;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod doctor;

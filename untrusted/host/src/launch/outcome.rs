@@ -65,6 +65,7 @@ fn interpret(kind: Kind, code: u32, message: String) -> Result<Outcome, Error> {
         Kind::VolumeTampered => Refusal::VolumeTampered,
         Kind::BundleMissing => Refusal::BundleMissing,
         Kind::BundleRefused => Refusal::Bundle,
+        Kind::QuoteMissing => Refusal::QuoteMissing,
     };
     Err(Error::Refused { refusal, message })
 }

@@ -3,7 +3,7 @@
 //! Manual, "EREPORT". The tag is AES-128-CMAC under the target's report key, which the target derives by EGETKEY.
 
 use aes::Aes128;
-use cmac::{Cmac, Mac as _};
+use cmac::{Cmac, KeyInit as _, Mac as _};
 use twine_abi::sgx::{KeyName, Report, ReportBody, TargetInfo};
 
 use super::Model;
@@ -46,7 +46,7 @@ impl Model {
             ..Dependencies::new(KeyName::Report)
         }
         .derive(&self.processor);
-        let mut mac = <Cmac<Aes128> as cmac::Mac>::new(&key.into());
+        let mut mac = Cmac::<Aes128>::new(&key.into());
         mac.update(&body.to_bytes());
         Report {
             body,

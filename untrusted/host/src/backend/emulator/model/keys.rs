@@ -5,7 +5,7 @@
 //! differ; which fields make a difference does not.
 
 use aes::Aes256;
-use cmac::{Cmac, Mac as _};
+use cmac::{Cmac, KeyInit as _, Mac as _};
 use twine_abi::sgx::{
     AttributeFlags, Attributes, Digest, ErrorCode, KeyName, KeyPolicy, KeyRequest, MiscSelect,
 };
@@ -72,7 +72,7 @@ impl Dependencies {
 
     /// Derives the key. All fields have a fixed length, so no two sets of dependencies give the same input.
     pub(super) fn derive(&self, processor: &Processor) -> Key {
-        let mut mac = <Cmac<Aes256> as cmac::Mac>::new(processor.secret().expose().into());
+        let mut mac = Cmac::<Aes256>::new(processor.secret().expose().into());
         mac.update(&(self.key_name as u16).to_le_bytes());
         mac.update(&self.owner_epoch);
         mac.update(&self.cpu_svn);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aes::Aes256;
-use cmac::{Cmac, Mac as _};
+use cmac::{Cmac, KeyInit as _, Mac as _};
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::{AttributeFlags, Attributes, ExInfo, GprSgx, MiscSelect};
 use zeroize::Zeroizing;
@@ -53,7 +53,7 @@ impl PlatformSecret {
     ) -> Zeroizing<[u8; 32]> {
         let mut seed = Zeroizing::new([0; 32]);
         for (counter, half) in (1..).zip(seed.as_chunks_mut::<16>().0) {
-            let mut mac = <Cmac<Aes256> as cmac::Mac>::new((&self.0).into());
+            let mut mac = Cmac::<Aes256>::new((&self.0).into());
             // What an enclave's key is derived from begins with a key's number: five small ones, none of them "SI".
             mac.update(b"SIMULATED maker's key");
             mac.update(&[counter, attempt]);

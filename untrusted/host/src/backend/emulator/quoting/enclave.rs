@@ -17,7 +17,7 @@
 //! Intel, "SGX ECDSA QuoteLibReference DCAP API", appendix A.4.
 
 use aes::Aes128;
-use cmac::{Cmac, Mac as _};
+use cmac::{Cmac, KeyInit as _, Mac as _};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest as _, Sha256};
@@ -128,7 +128,7 @@ impl QuotingEnclave {
             ..KeyRequest::ZERO
         };
         let key = self.model.key(&request).map_err(|_| Refused::Processor)?;
-        let mut mac = <Cmac<Aes128> as cmac::Mac>::new(&key.into());
+        let mut mac = Cmac::<Aes128>::new(&key.into());
         mac.update(&report.body.to_bytes());
         mac.verify(&report.mac.into()).map_err(|_| Refused::Report)
     }

@@ -221,7 +221,7 @@ fn a_report_for_somebody_else_or_from_elsewhere_is_not_quoted() {
 fn the_enclave_that_is_quoted_can_check_who_quoted_it() {
     use crate::quote::aesm::message::{GetQuoteExRequest, QE_REPORT_INFO_LEN, Request};
     use aes::Aes128;
-    use cmac::{Cmac, Mac as _};
+    use cmac::{Cmac, KeyInit as _, Mac as _};
 
     let processor = processor();
     let server = Server::new(&processor).unwrap();
@@ -251,7 +251,7 @@ fn the_enclave_that_is_quoted_can_check_who_quoted_it() {
         key_id: about.key_id,
         ..KeyRequest::ZERO
     });
-    let mut mac = <Cmac<Aes128> as cmac::Mac>::new(&key.unwrap().into());
+    let mut mac = Cmac::<Aes128>::new(&key.unwrap().into());
     mac.update(&about.body.to_bytes());
     mac.verify(&about.mac.into()).unwrap();
     assert_eq!(about.body.mr_signer, IDENTITY.mr_signer());

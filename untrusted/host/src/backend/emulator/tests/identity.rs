@@ -1,7 +1,7 @@
 //! EREPORT and EGETKEY: what a report says, who can check it, and what a key depends on.
 
 use aes::Aes128;
-use cmac::{Cmac, Mac as _};
+use cmac::{Cmac, KeyInit as _, Mac as _};
 use twine_abi::sgx::{
     AttributeFlags, Attributes, ErrorCode, KeyName, KeyPolicy, KeyRequest, Report, Secs, Sigstruct,
     TargetInfo,
