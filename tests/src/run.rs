@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+use twine::backend::device::model::{Model, Mood, Record};
+use twine::backend::emulator::EmulatorConfig;
 use twine::state::Directories;
 use twine::{BackendChoice, Capture, Error, Input, Launch, Module, Outcome, Runtime};
 use twine_guests::{Guest, Language};
@@ -29,20 +31,59 @@ pub fn home() -> PathBuf {
         .join("tests-home")
 }
 
-/// The emulator with the bundled image; one for the whole process.
+/// Says which platform the tests of the whole run on: nothing for the emulator, `modelled-device` for the device backend
+/// over a model of the Linux driver, `restless-device` for the same with signals and refusals in between.
+pub const BACKEND_VARIABLE: &str = "TWINE_TESTS_BACKEND";
+
+/// The platform of the tests with the bundled image; one for the whole process.
 ///
 /// # Panics
 /// If it cannot be made.
 pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        let builder = Runtime::builder()
-            .backend(BackendChoice::Emulator)
-            .directories(Directories::below(&home()));
+        let directories = Directories::below(&home());
+        let builder = Runtime::builder();
+        let builder = match modelled() {
+            None => builder.backend(BackendChoice::Emulator),
+            Some(model) => builder.with_backend(Box::new(
+                model
+                    .into_device()
+                    .expect("the model needs nothing of the machine"),
+            )),
+        };
         builder
+            .directories(directories)
             .build()
             .expect("the emulator needs nothing of the machine")
     })
+}
+
+/// The rules of the driver that have been broken so far, if there is a model of it.
+#[must_use]
+pub fn broken_rules() -> Vec<String> {
+    RECORD.get().map(Record::violations).unwrap_or_default()
+}
+
+static RECORD: OnceLock<Record> = OnceLock::new();
+
+/// The model that the variable asks for.
+fn modelled() -> Option<Model> {
+    let mood = match std::env::var(BACKEND_VARIABLE).as_deref() {
+        Err(_) | Ok("" | "emulator") => return None,
+        Ok("modelled-device") => Mood::Calm,
+        Ok("restless-device") => Mood::Restless(6),
+        Ok(other) => panic!("{BACKEND_VARIABLE}: no such backend: {other}"),
+    };
+    let state = home().join("state");
+    std::fs::create_dir_all(&state).expect("the tests' folder can be written");
+    let config = EmulatorConfig {
+        secret: state.join("emulator"),
+        ..EmulatorConfig::default()
+    };
+    let model = Model::new(config, mood).expect("the emulator needs nothing of the machine");
+    assert!(RECORD.set(model.record()).is_ok(), "made once");
+    Some(model)
 }
 
 /// Compiles a guest and loads it, or says on standard error why it cannot be had here and returns `None`.

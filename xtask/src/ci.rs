@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Project, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "setup",
         claim: "the machine has what Cargo does not bring",
@@ -52,6 +52,11 @@ const STEPS: [Step; 12] = [
         name: "test",
         claim: "every test passes, with the image in the emulator",
         run: |project, _| test::all(project, &[]),
+    },
+    Step {
+        name: "device",
+        claim: "the tests of the whole pass on the device backend, over a model of the driver that interrupts it",
+        run: |project, _| device(project),
     },
     Step {
         name: "reader",
@@ -154,6 +159,26 @@ fn clippy(project: &Project) -> Result<()> {
                 .args(["clippy", "--locked"])
                 .args(scope)
                 .args(["--", "--deny", "warnings"]),
+        )?;
+    }
+    Ok(())
+}
+
+/// The tests of the whole, with the device backend.
+fn device(project: &Project) -> Result<()> {
+    for backend in ["modelled-device", "restless-device"] {
+        command::run(
+            project
+                .cargo(Workspace::Main)
+                .args([
+                    "test",
+                    "--locked",
+                    "--package",
+                    "twine-tests",
+                    "--test",
+                    "whole",
+                ])
+                .env("TWINE_TESTS_BACKEND", backend),
         )?;
     }
     Ok(())

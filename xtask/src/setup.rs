@@ -22,7 +22,7 @@ struct Need {
 }
 
 /// Probed in this order; a probe must be quick and change nothing.
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         purpose: "a linker, and a C compiler to compare guests with",
         program: "cc",
@@ -34,6 +34,19 @@ const NEEDS: [Need; 4] = [
         program: "c++",
         arguments: &["--version"],
         packages: &["g++"],
+    },
+    Need {
+        purpose: "the kernel's headers, with which the driver's structures are compared",
+        program: "cc",
+        arguments: &[
+            "-fsyntax-only",
+            "-include",
+            "asm/sgx.h",
+            "-x",
+            "c",
+            "/dev/null",
+        ],
+        packages: &["linux-libc-dev"],
     },
     Need {
         purpose: "Python's pip, which fetches the guests' C, C++ and Zig compiler",

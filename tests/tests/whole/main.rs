@@ -10,6 +10,7 @@
 
 mod attestation;
 mod audit;
+mod device;
 mod entries;
 mod faults;
 mod files;

@@ -188,6 +188,7 @@ impl From<BackendError> for Error {
     fn from(error: BackendError) -> Self {
         match error {
             BackendError::Lost => Self::EnclaveLost,
+            BackendError::Unusable { .. } => Self::BackendUnavailable(error.to_string()),
             error => Self::Backend(error),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use twine_abi::sgx::Digest;
 
-use crate::backend::device::Machine;
+use crate::backend::device::{Device, Machine};
 use crate::backend::emulator::{Emulator, EmulatorConfig};
 use crate::backend::{Backend, BackendKind};
 use crate::cache::Cache;
@@ -220,29 +220,28 @@ impl RuntimeBuilder {
     }
 }
 
-/// The device backend comes with a later release: until then the device is never usable, and asking for it says what
-/// else would be missing.
+/// The platform that was asked for; by itself, the device only if nothing is missing.
 fn choose(choice: BackendChoice, directories: &Directories) -> Result<Box<dyn Backend>, Error> {
-    match choice {
-        BackendChoice::Auto | BackendChoice::Emulator => {
-            Ok(Box::new(Emulator::new(EmulatorConfig {
-                secret: directories.emulator_secret()?,
-                ..EmulatorConfig::default()
-            })?))
-        }
-        BackendChoice::Device => Err(Error::BackendUnavailable(why_no_device(&Machine::detect()))),
+    let missing = match choice {
+        BackendChoice::Emulator => return emulator(directories),
+        BackendChoice::Auto | BackendChoice::Device => Machine::detect().first_missing(),
+    };
+    match (missing, choice) {
+        (None, _) => Ok(Box::new(Device::new()?)),
+        (Some(_), BackendChoice::Auto) => emulator(directories),
+        (Some(missing), _) => Err(Error::BackendUnavailable(format!(
+            "this machine cannot run enclaves on the device; it lacks: {}. To have it: {}. \
+             Or use the emulator (no protection); `twine doctor` tells more",
+            missing.name, missing.remedy
+        ))),
     }
 }
 
-fn why_no_device(machine: &Machine) -> String {
-    let lack = match machine.first_missing() {
-        Some(missing) => format!("this machine lacks: {} ({})", missing.name, missing.remedy),
-        None => "this machine has everything it will need".into(),
-    };
-    format!(
-        "this release of Twine cannot create enclaves on the device yet; {lack}. \
-         Use the emulator (no protection), and see `twine doctor`"
-    )
+fn emulator(directories: &Directories) -> Result<Box<dyn Backend>, Error> {
+    Ok(Box::new(Emulator::new(EmulatorConfig {
+        secret: directories.emulator_secret()?,
+        ..EmulatorConfig::default()
+    })?))
 }
 
 #[cfg(feature = "bundled-image")]

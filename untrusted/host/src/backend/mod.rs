@@ -50,6 +50,17 @@ pub trait Build: Send {
         measure: Measure,
     ) -> Result<(), BackendError>;
 
+    /// Lets pages come into being in a range while the enclave runs (EAUG), to be used at most as `permissions` say.
+    /// Anywhere else an access from inside faults.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`] if the range leaves the enclave.
+    fn leave_room(
+        &mut self,
+        pages: PageRange,
+        permissions: Permissions,
+    ) -> Result<(), BackendError>;
+
     /// Finishes the enclave (EINIT). Nothing can be added afterwards, and only now can it be entered.
     ///
     /// # Errors
@@ -184,6 +195,14 @@ pub enum BackendError {
     /// The enclave is gone (power transition, or destroyed by the kernel).
     #[error("the enclave is gone")]
     Lost,
+    /// The machine, or this process's place on it, lacks something that a person can provide.
+    #[error("{problem}: {remedy}")]
+    Unusable {
+        /// What was found.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The operating system failed underneath.
     #[error("{what}: {source}")]
     Os {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha512};
-use twine_abi::layout::XFRM;
-use twine_abi::sgx::{AttributeFlags, Attributes, MiscSelect, Secs, Sigstruct};
+use twine_abi::layout::{
+    ARENA_LEN, ARENA_OFFSET, HEAP_LEN_MAX, HEAP_OFFSET, PAGE_LEN, STACK_INITIAL_LEN, STACK_LEN_MAX,
+    STACK_OFFSET, THREAD_COUNT, XFRM, thread_area,
+};
+use twine_abi::sgx::{AttributeFlags, Attributes, MiscSelect, Permissions, Secs, Sigstruct};
 
-use crate::backend::{Backend, Enclave, Measure};
+use crate::backend::{Backend, Enclave, Measure, PageRange};
 use crate::error::Error;
 use crate::image::Image;
 
@@ -57,7 +60,27 @@ pub fn create(
     for run in image.runs() {
         build.add_pages(run.offset, &run.bytes, run.info, Measure::Contents)?;
     }
+    for (pages, permissions) in rooms() {
+        build.leave_room(pages, permissions)?;
+    }
     Ok(build.initialise(sigstruct)?)
+}
+
+/// Where the image lets pages come into being: what exists of a stack grows down, the heap grows, and the arena holds
+/// data and code.
+fn rooms() -> impl Iterator<Item = (PageRange, Permissions)> {
+    let stacks = (0..THREAD_COUNT).filter_map(thread_area).map(|area| {
+        let len = STACK_LEN_MAX - STACK_INITIAL_LEN;
+        (area + STACK_OFFSET, len, Permissions::RW)
+    });
+    let others = [
+        (HEAP_OFFSET, HEAP_LEN_MAX, Permissions::RW),
+        (ARENA_OFFSET, ARENA_LEN, Permissions::RWX),
+    ];
+    stacks.chain(others).map(|(offset, len, permissions)| {
+        let count = len / PAGE_LEN;
+        (PageRange { offset, count }, permissions)
+    })
 }
 
 fn secs(image: &Image, configuration: &Configuration) -> Secs {

@@ -51,6 +51,6 @@ pub(super) fn of_pages(error: &BackendError) -> HostErrno {
     match error {
         BackendError::Refused { .. } => HostErrno::Invalid,
         BackendError::Os { source, .. } => of_stream(source),
-        BackendError::Lost => HostErrno::Io,
+        BackendError::Lost | BackendError::Unusable { .. } => HostErrno::Io,
     }
 }

@@ -1,11 +1,32 @@
-//! The processor's own SGX, through the Linux driver: so far, only whether it is there.
+//! The processor's own SGX, through the Linux driver.
 //!
-//! Creating enclaves on the device is not in this release. What is: finding out, and saying, what a machine lacks.
+//! ```text
+//!   Device ──► Building ──► Running        the traits of `backend`, in the order that the driver asks for
+//!      └───────────┴───────────┘
+//!                  │ SgxDevice, SgxFile    the seam
+//!            ┌─────┴──────┐
+//!         kernel        model              system calls and the vDSO │ the driver's rules over the emulator
+//! ```
+//!
+//! **Nothing here has run on SGX silicon yet.** What has been tested against what is listed in `docs/hardware.md`.
 
+mod backend;
 mod cpu;
+mod explain;
+#[doc(hidden)]
+pub mod kernel;
 mod linux;
+#[doc(hidden)]
+pub mod model;
+mod operand;
 mod requirement;
+mod retry;
+#[doc(hidden)]
+pub mod seam;
+#[doc(hidden)]
+pub mod uapi;
 
+pub use backend::Device;
 pub use cpu::Cpu;
 pub use linux::{Access, Linux};
 pub use requirement::{Requirement, State};

@@ -13,7 +13,7 @@ pub struct Requirement {
     /// What was found, where there is more to say than yes or no.
     pub found: String,
     /// How to get it, if it is not there.
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
 /// Whether a requirement is met.
@@ -48,7 +48,7 @@ struct Row {
     met: bool,
     otherwise: State,
     found: String,
-    remedy: &'static str,
+    remedy: String,
 }
 
 impl Default for Row {
@@ -58,7 +58,7 @@ impl Default for Row {
             met: false,
             otherwise: State::Missing,
             found: String::new(),
-            remedy: NEWER_PROCESSOR,
+            remedy: NEWER_PROCESSOR.into(),
         }
     }
 }
@@ -76,7 +76,7 @@ fn processor(machine: &Machine) -> [Row; 10] {
         Row {
             name: "SGX switched on",
             met: cpu.sgx1,
-            remedy: FIRMWARE,
+            remedy: FIRMWARE.into(),
             ..Row::default()
         },
         Row {
@@ -87,7 +87,7 @@ fn processor(machine: &Machine) -> [Row; 10] {
         Row {
             name: "flexible launch control",
             met: cpu.launch_control,
-            remedy: "unlock the launch control registers in the firmware's set-up",
+            remedy: "unlock the launch control registers in the firmware's set-up".into(),
             ..Row::default()
         },
         Row {
@@ -116,54 +116,68 @@ fn processor(machine: &Machine) -> [Row; 10] {
             name: "protected memory (EPC)",
             met: cpu.epc_bytes > 0,
             found: if_sgx(format!("{} MiB", cpu.epc_bytes >> 20)),
-            remedy: FIRMWARE,
+            remedy: FIRMWARE.into(),
             ..Row::default()
         },
         Row {
             name: "AEX-Notify",
             met: cpu.aex_notify,
             otherwise: State::Optional,
-            remedy: "comes with microcode of 2023 and newer; a defence that Twine does not use yet",
+            remedy: "comes with microcode of 2023 and newer; a defence that Twine does not use yet"
+                .into(),
             ..Row::default()
         },
     ]
 }
 
-fn system(machine: &Machine) -> [Row; 6] {
+fn system(machine: &Machine) -> [Row; 8] {
     let linux = &machine.linux;
+    let group = linux.enclave_group.as_deref().unwrap_or("sgx");
     [
         Row {
             name: "Linux 6.0 or newer",
             met: linux.version.is_some_and(|version| version >= (6, 0)),
             found: linux.release.clone(),
-            remedy: "install a newer kernel with CONFIG_X86_SGX",
+            remedy: "install a newer kernel with CONFIG_X86_SGX".into(),
             ..Row::default()
         },
         Row {
             name: ENCLAVE_DEVICE,
             met: linux.enclave_device != Access::Absent,
             found: describe(linux.enclave_device).into(),
-            remedy: "boot a kernel with CONFIG_X86_SGX on a processor with SGX; in a container, pass the device through (--device /dev/sgx_enclave)",
+            remedy: "boot a kernel with CONFIG_X86_SGX on a processor with SGX; in a container, pass the device through (--device /dev/sgx_enclave)".into(),
             ..Row::default()
         },
         Row {
             name: "permission to use it",
             met: linux.enclave_device == Access::Granted,
             found: describe(linux.enclave_device).into(),
-            remedy: "join the device's group (`ls -l /dev/sgx_enclave` shows it, often `sgx`): sudo usermod -aG sgx $USER, then log in again",
+            remedy: rights(group),
             ..Row::default()
         },
         Row {
             name: "/dev mounted without noexec",
             met: !linux.devices_noexec,
-            remedy: "sudo mount -o remount,exec /dev",
+            remedy: "sudo mount -o remount,exec /dev".into(),
+            ..Row::default()
+        },
+        Row {
+            name: "a vDSO that enters enclaves",
+            met: linux.vdso,
+            remedy: "boot Linux 5.11 or newer with CONFIG_X86_SGX on a processor with SGX, and without `vdso=0`".into(),
+            ..Row::default()
+        },
+        Row {
+            name: "a program without executable stack",
+            met: !linux.executable_data,
+            remedy: "some library of the host program asks for an executable stack (`readelf -lW` shows GNU_STACK RWE), or the program runs under `setarch -X`: link with -z noexecstack".into(),
             ..Row::default()
         },
         Row {
             name: "AESM (signs quotes for remote attestation)",
             met: linux.aesm,
             otherwise: State::Optional,
-            remedy: "install Intel's sgx-aesm-service and libsgx-aesm-quote-ex-plugin, and start aesmd",
+            remedy: "install Intel's sgx-aesm-service and libsgx-aesm-quote-ex-plugin, and start aesmd".into(),
             ..Row::default()
         },
         Row {
@@ -171,9 +185,17 @@ fn system(machine: &Machine) -> [Row; 6] {
             met: linux.provision_device == Access::Granted,
             otherwise: State::Optional,
             found: describe(linux.provision_device).into(),
-            remedy: "only needed to make quotes without AESM: join the group `sgx_prv`",
+            remedy: "only needed to make quotes without AESM: join the group `sgx_prv`".into(),
         },
     ]
+}
+
+/// How to get the right to use the device.
+fn rights(group: &str) -> String {
+    if group == "root" {
+        return "the device belongs to root alone: install Intel's libsgx-enclave-common, whose udev rules make it the group `sgx`'s, or write one: KERNEL==\"sgx_enclave\", GROUP=\"sgx\", MODE=\"0660\"".into();
+    }
+    format!("join the device's group: sudo usermod -aG {group} $USER, then log in again")
 }
 
 const FIRMWARE: &str = "enable SGX in the firmware's set-up (\"SW Guard Extensions\", and memory for it, \"PRMRR\"); in a virtual machine, ask for a type with SGX";
@@ -189,11 +211,11 @@ const fn describe(access: Access) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{Cpu, Linux};
     use super::*;
 
-    fn good() -> Machine {
+    pub(in super::super) fn good() -> Machine {
         Machine {
             cpu: Cpu {
                 sgx: true,
@@ -213,6 +235,9 @@ mod tests {
                 enclave_device: Access::Granted,
                 provision_device: Access::Denied,
                 devices_noexec: false,
+                enclave_group: Some("sgx".into()),
+                executable_data: false,
+                vdso: true,
                 aesm: false,
             },
         }
@@ -239,5 +264,9 @@ mod tests {
         machine.linux.enclave_device = Access::Denied;
         let missing = machine.first_missing().unwrap();
         assert_eq!(missing.name, "permission to use it");
+        assert!(missing.remedy.contains("usermod -aG sgx"));
+        machine.linux.enclave_group = Some("root".into());
+        let missing = machine.first_missing().unwrap();
+        assert!(missing.remedy.contains("udev"));
     }
 }

@@ -15,6 +15,7 @@
 //! ```
 
 mod audit;
+mod bare;
 mod costs;
 mod machine;
 mod model;
@@ -22,7 +23,7 @@ mod quoting;
 mod secret;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -36,13 +37,15 @@ use super::{
     Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Registers,
 };
 
+pub(in crate::backend) use bare::Bare;
+
 pub use audit::{Audit, AuditEvent, AuditedPage};
 pub use costs::Costs;
 pub use machine::building::Rebinding;
 pub(crate) use quoting::fuzzing::answers as quoting_answers;
 pub use quoting::{Collateral, Revoked, SimulatedPlatform, TcbStatus};
 
-use machine::instance::Instance;
+use machine::instance::{Instance, Place};
 use model::Processor;
 
 /// The page length as a length in memory.
@@ -113,6 +116,7 @@ impl Backend for Emulator {
             secs,
             self.config.costs,
             self.config.audit.clone(),
+            Place::Anywhere,
         )?;
         Ok(Box::new(Building {
             instance,
@@ -140,6 +144,15 @@ impl Build for Building {
         measure: Measure,
     ) -> Result<(), BackendError> {
         self.instance.add_pages(offset, bytes, &info, measure)
+    }
+
+    /// Pages are added wherever the enclave accepts one.
+    fn leave_room(
+        &mut self,
+        _pages: PageRange,
+        _permissions: Permissions,
+    ) -> Result<(), BackendError> {
+        Ok(())
     }
 
     fn initialise(

@@ -57,8 +57,9 @@ impl Instance {
                 // SAFETY: made writable just now; the enclave is being built, so no thread is inside.
                 unsafe { self.range.patch(self.range.base() + place, page) };
             }
+            let mapped = self.range.mapped(place);
             if let Some(page) = model.page_mut(place) {
-                page.granted = page.reachable();
+                page.granted = page.reachable() & mapped;
             }
         }
         let permissions = model

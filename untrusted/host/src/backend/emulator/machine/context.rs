@@ -13,7 +13,10 @@ use twine_abi::sgx::GprSgx;
 
 use crate::backend::{BackendError, Left};
 
+use super::frame::Diversion;
 use super::instance::Instance;
+use super::rebind::ENCLU;
+use super::switch;
 use crate::backend::emulator::model::Entered;
 
 /// Length of the XSAVE area: x87, SSE and AVX state in the standard format.
@@ -65,6 +68,10 @@ pub(super) struct Context {
     pub(super) gs_base: u64,
     /// GS base outside.
     pub(super) host_gs_base: u64,
+    /// Where an asynchronous exit goes on, as the host sees it.
+    pub(super) aep: u64,
+    /// Where a handler of the host's has led the thread.
+    pub(super) diversion: Option<Diversion>,
     /// How the thread came out, when it did not leave by EEXIT.
     pub(super) outcome: Option<Result<Left, BackendError>>,
 }
@@ -108,6 +115,8 @@ impl Slot {
             entered: Entered::default(),
             gs_base: 0,
             host_gs_base: 0,
+            aep: switch::leave(),
+            diversion: None,
             outcome: None,
         };
         Ok(Self {
@@ -134,6 +143,15 @@ impl Context {
         // SAFETY: `pending` points into the slot that owns this context and lives as long.
         let pending = unsafe { &*self.pending };
         pending.swap(0, Ordering::SeqCst) != 0
+    }
+
+    /// Where EEXIT is to go: behind the instruction that entered, which on silicon is the AEP too.
+    pub(super) fn returns_to(&self) -> u64 {
+        if self.aep == switch::leave() {
+            self.aep
+        } else {
+            self.aep + ENCLU.len() as u64
+        }
     }
 
     /// The enclave.

@@ -150,10 +150,10 @@ impl<'a> Frame<'a> {
         let tcs = context.instance().range.base() + context.tcs;
         self.set_register(libc::REG_RAX, twine_abi::sgx::Enclu::Resume as u64);
         self.set_register(libc::REG_RBX, tcs);
-        self.set_register(libc::REG_RCX, switch::leave());
+        self.set_register(libc::REG_RCX, context.aep);
         self.set_register(libc::REG_RSP, context.presented);
         self.set_register(libc::REG_RBP, context.presented);
-        self.set_register(libc::REG_RIP, switch::leave());
+        self.set_register(libc::REG_RIP, context.aep);
         self.set_register(libc::REG_EFL, RFLAGS_HOST);
         if let Some(area) = self.xstate() {
             let mut reset = [0; XSAVE_LEN];
@@ -249,9 +249,29 @@ impl Decoy {
         decoy
     }
 
+    /// Where the handler has led the thread, if it has, and not back to the AEP.
+    pub(super) fn diversion(&mut self, context: &Context) -> Option<Diversion> {
+        let frame = Frame {
+            context: &mut self.context,
+        };
+        (frame.rip() != context.aep).then(|| Diversion {
+            rip: frame.rip(),
+            rax: frame.register(libc::REG_RAX),
+            rbx: frame.register(libc::REG_RBX),
+        })
+    }
+
     pub(super) fn as_ptr(&mut self) -> *mut libc::c_void {
         ptr::from_mut(&mut self.context).cast()
     }
+}
+
+/// Where a handler of the host's has led a thread that it found at the AEP, with the registers that matter there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::backend) struct Diversion {
+    pub(in crate::backend) rip: u64,
+    pub(in crate::backend) rax: u64,
+    pub(in crate::backend) rbx: u64,
 }
 
 /// An index of the C library as an index.

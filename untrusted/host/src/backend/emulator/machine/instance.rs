@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use twine_abi::sgx::{GprSgx, Secs};
+use twine_abi::sgx::{GprSgx, Permissions, Secs};
 
 use crate::backend::emulator::audit::Audit;
 use crate::backend::emulator::costs::{Costs, charge};
@@ -17,6 +17,7 @@ use crate::backend::{BackendError, Leaf, Left, Refusal, Registers};
 
 use super::context::{Context, Slot};
 use super::exits::{self, Cause};
+use super::frame::Diversion;
 use super::range::Range;
 use super::switch::{self, LEFT_BY_EXIT, NOT_ENTERED};
 use super::{cpu, signals, thread};
@@ -30,6 +31,15 @@ pub(in crate::backend::emulator) struct Instance {
     state: Mutex<State>,
     /// End of the pages added so far, as an offset.
     pub(super) end: u64,
+}
+
+/// Where an enclave is to lie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::backend::emulator) enum Place {
+    /// At an address of the emulator's choice.
+    Anywhere,
+    /// At this address, which somebody has reserved.
+    Given(u64),
 }
 
 /// What the lock protects.
@@ -52,18 +62,23 @@ const POISON: u64 = 0xdead_c0de_dead_c0de;
 const RFLAGS_HOST: u64 = 0x202;
 
 impl Instance {
-    /// ECREATE at an address of our choice.
+    /// ECREATE.
     pub(in crate::backend::emulator) fn create(
         processor: &Processor,
         secs: &Secs,
         costs: Costs,
         audit: Option<Arc<Audit>>,
+        place: Place,
     ) -> Result<Self, BackendError> {
         // The checks come first: a range of a senseless length must not be reserved.
         let unplaced = Secs { base: 0, ..*secs };
         Model::create(processor, &unplaced).map_err(refused("ECREATE"))?;
         signals::install().map_err(os("installing signal handlers"))?;
-        let range = Range::reserve(secs.size).map_err(os("reserving the enclave's addresses"))?;
+        let range = match place {
+            Place::Anywhere => Range::reserve(secs.size),
+            Place::Given(base) => Range::adopt(base, secs.size),
+        }
+        .map_err(os("reserving the enclave's addresses"))?;
         let placed = Secs {
             base: range.base(),
             ..*secs
@@ -106,20 +121,36 @@ impl Instance {
         leaf: Leaf,
         registers: &mut Registers,
     ) -> Result<Left, BackendError> {
+        let (left, _) = self.enter_from(switch::leave(), tcs, leaf, registers)?;
+        left
+    }
+
+    /// The same with another address for asynchronous exits to go on at. A host's handler may lead the thread away from
+    /// there; then this says where.
+    pub(in crate::backend::emulator) fn enter_from(
+        &self,
+        aep: u64,
+        tcs: u64,
+        leaf: Leaf,
+        registers: &mut Registers,
+    ) -> Result<(Result<Left, BackendError>, Option<Diversion>), BackendError> {
         thread::prepare().map_err(os("setting up an alternate signal stack"))?;
         charge(self.costs.transition);
-        let slot = self.admit(tcs, leaf, registers)?;
+        let slot = self.admit(aep, tcs, leaf, registers)?;
         let left = self.run(slot.context(), registers);
+        // SAFETY: the thread is outside again, and still occupies the seat.
+        let diversion = unsafe { (*slot.context()).diversion.take() };
         if let Some(seat) = self.lock().seats.get_mut(&tcs) {
             seat.occupant = None;
         }
         charge(self.costs.transition);
-        left
+        Ok((left, diversion))
     }
 
     /// Checks, prepares the context and occupies the TCS.
     fn admit(
         &self,
+        aep: u64,
         tcs: u64,
         leaf: Leaf,
         registers: &Registers,
@@ -131,6 +162,12 @@ impl Instance {
             Leaf::Resume => ("ERESUME", model.check_resume(tcs)),
         };
         let entered = entered.map_err(refused(name))?;
+        for page in [tcs, entered.frame] {
+            if !self.range.mapped(page).contains(Permissions::RW) {
+                let address = self.range.base() + page;
+                return Err(refused(name)(Refusal::PageFault { address }));
+            }
+        }
         let seat = Self::seat(seats, model, tcs)?;
         if seat.occupant.is_some() {
             // Between an asynchronous exit for the host's own signal and the resumption that follows it.
@@ -142,6 +179,8 @@ impl Instance {
         context.instance = self;
         context.entered = entered;
         context.outcome = None;
+        context.diversion = None;
+        context.aep = aep;
         match leaf {
             Leaf::Enter => self.present(context, &entered, registers),
             Leaf::Resume => exits::load(self, model, context)?,
@@ -178,7 +217,7 @@ impl Instance {
         context.gprs = GprSgx {
             rax: u64::from(entered.current_frame),
             rbx: self.range.base() + context.tcs,
-            rcx: switch::leave(),
+            rcx: context.returns_to(),
             rdx: registers.rdx,
             rsi: registers.rsi,
             rdi: registers.rdi,
@@ -228,7 +267,7 @@ impl Instance {
     fn exited(&self, context: &Context, registers: &mut Registers) -> Result<Left, BackendError> {
         self.lock().model.exit(context.tcs);
         let gprs = &context.gprs;
-        if gprs.rbx != switch::leave()
+        if gprs.rbx != context.returns_to()
             || gprs.rsp != context.presented
             || gprs.rbp != context.presented
         {

@@ -271,6 +271,10 @@ impl<'a> Memory<'a> {
         offset: u64,
         accept: impl Fn(&mut Model) -> Result<T, Refusal>,
     ) -> Result<(T, Augmented), Trouble> {
+        if !self.range.mapped(offset).contains(Permissions::R) {
+            let address = self.range.base() + offset;
+            return Err(Refusal::PageFault { address }.into());
+        }
         match accept(self.model) {
             Err(Refusal::PageFault { .. }) => {
                 self.model.augment(offset)?;

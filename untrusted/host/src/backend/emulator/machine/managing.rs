@@ -40,6 +40,29 @@ impl Instance {
         self.manage(pages, "EREMOVE", Model::remove)
     }
 
+    /// Maps a range of pages, under somebody else's rule; what was granted beyond that is taken away.
+    pub(in crate::backend::emulator) fn map(
+        &self,
+        pages: PageRange,
+        permissions: Permissions,
+    ) -> io::Result<()> {
+        let Some(mappings) = self.range.mappings() else {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        };
+        let mut state = self.lock();
+        let end = pages.offset + pages.count * PAGE_LEN;
+        // What was not mapped has not been granted; most mappings are first ones, and of millions of pages.
+        if !mappings.set(pages.offset, end, permissions) {
+            return Ok(());
+        }
+        mirror::revoke(&self.range, &mut state.model, pages)
+    }
+
+    /// The type of the page at `offset`, if there is one.
+    pub(in crate::backend::emulator) fn page_kind(&self, offset: u64) -> Option<PageKind> {
+        self.lock().model.page(offset).map(|page| page.kind)
+    }
+
     /// Does something to each page of a range, in order, until one is refused; what is done stays done, as with the
     /// driver. The page tables follow before this returns.
     fn manage(

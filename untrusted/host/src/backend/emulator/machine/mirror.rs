@@ -37,11 +37,12 @@ pub(super) fn reach(
     let Some(page) = model.page(offset).copied() else {
         return Ok(Reach::Denied);
     };
-    if !page.reachable().contains(needed) {
+    let allowed = page.reachable() & range.mapped(offset);
+    if !allowed.contains(needed) {
         return Ok(Reach::Denied);
     }
     if !page.granted.contains(needed) {
-        grant_run(range, model, offset - offset % PAGE_LEN, page.reachable())?;
+        grant_run(range, model, offset - offset % PAGE_LEN, allowed)?;
     }
     Ok(Reach::Granted)
 }
@@ -49,9 +50,9 @@ pub(super) fn reach(
 /// Grants `wanted` to the page at `offset` and to all its neighbours that wait for the same.
 fn grant_run(range: &Range, model: &mut Model, offset: u64, wanted: Permissions) -> io::Result<()> {
     let waits = |offset: u64| {
-        model
-            .page(offset)
-            .is_some_and(|page| page.reachable() == wanted && page.granted != wanted)
+        model.page(offset).is_some_and(|page| {
+            page.granted != wanted && page.reachable() & range.mapped(offset) == wanted
+        })
     };
     let mut first = offset;
     while let Some(before) = first.checked_sub(PAGE_LEN).filter(|&before| waits(before)) {
@@ -64,7 +65,7 @@ fn grant_run(range: &Range, model: &mut Model, offset: u64, wanted: Permissions)
     set(range, model, first, end, wanted)
 }
 
-/// Takes away what the EPCM no longer allows on these pages.
+/// Takes away what the EPCM or the mapping no longer allows on these pages.
 ///
 /// # Errors
 /// Whatever `mprotect` says.
@@ -72,8 +73,9 @@ pub(super) fn revoke(range: &Range, model: &mut Model, pages: PageRange) -> io::
     let excess = |model: &Model, offset: u64| {
         model
             .page(offset)
-            .filter(|page| !page.reachable().contains(page.granted))
-            .map(|page| page.reachable())
+            .map(|page| (page.granted, page.reachable() & range.mapped(offset)))
+            .filter(|(granted, allowed)| !allowed.contains(*granted))
+            .map(|(_, allowed)| allowed)
     };
     let stop = pages.offset + pages.count * PAGE_LEN;
     let mut offset = pages.offset;

@@ -5,6 +5,7 @@
 //! | [`instance`] | one enclave: its address range, its state machine, who is inside; going in |
 //! | [`building`], [`managing`] | its pages, before and after EINIT |
 //! | [`range`] | the address range as memory |
+//! | [`mappings`] | which parts of a range are mapped, where somebody else decides that |
 //! | [`mirror`] | page tables that follow the EPCM |
 //! | [`context`] | the state of a thread that is inside |
 //! | [`switch`] | the instructions between the host's registers and the enclave's |
@@ -26,13 +27,14 @@
 
 pub(super) mod building;
 pub(super) mod instance;
+pub(super) mod mappings;
 pub(super) mod range;
 
 mod chain;
 mod context;
 mod cpu;
 mod exits;
-mod frame;
+pub(super) mod frame;
 mod host_signals;
 mod leaves;
 mod managing;

@@ -7,12 +7,17 @@
 //!
 //! The range is reserved as a whole, without memory behind it, at a random address that is a multiple of its length:
 //! an image that depends on where it lies does not go unnoticed. Page permissions follow the EPCM by `mprotect`.
+//!
+//! Under the model of the driver the range is its loader's, who also says which parts are mapped: what is not mapped is
+//! not granted, whatever the EPCM says. The trampoline page then lies wherever there is room close by.
 
 use std::io;
 use std::ptr;
 
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::Permissions;
+
+use super::mappings::Mappings;
 
 /// Candidates for the base lie from here; below are programs linked to fixed addresses.
 const BASE_MIN: u64 = 1 << 40;
@@ -21,11 +26,17 @@ const BASE_END: u64 = 64 << 40;
 /// How many candidates are tried before giving up.
 const ATTEMPTS: u32 = 64;
 
-/// A reserved address range. Unmapped when dropped.
+/// How many pages below the base are tried for the trampolines, if the one next to it is taken.
+const TRAMPOLINE_ATTEMPTS: u64 = 4096;
+
+/// A reserved address range. Unmapped when dropped, if it is ours.
 #[derive(Debug)]
 pub(in crate::backend::emulator) struct Range {
     base: u64,
     len: u64,
+    trampoline: u64,
+    /// Which parts are mapped, if somebody else's range is; all of an own one is.
+    mappings: Option<Mappings>,
 }
 
 impl Range {
@@ -40,11 +51,56 @@ impl Range {
             let slot = random()? % slots.max(1);
             let base = (BASE_MIN / len + slot).max(1).saturating_mul(len);
             match reserve_at(base - PAGE_LEN, len + PAGE_LEN) {
-                Ok(()) => return Ok(Self { base, len }),
+                Ok(()) => {
+                    return Ok(Self {
+                        base,
+                        len,
+                        trampoline: base - PAGE_LEN,
+                        mappings: None,
+                    });
+                }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    /// Uses `len` bytes from `base` on, which somebody else has reserved without access and keeps reserved as long as this
+    /// exists. Nothing of it is mapped yet.
+    ///
+    /// # Errors
+    /// Whatever `mmap` says, if there is no room for trampolines.
+    pub(in crate::backend::emulator) fn adopt(base: u64, len: u64) -> io::Result<Self> {
+        let mut failure = io::Error::from_raw_os_error(libc::ENOMEM);
+        for distance in 1..=TRAMPOLINE_ATTEMPTS {
+            let Some(trampoline) = base.checked_sub(distance * PAGE_LEN) else {
+                break;
+            };
+            match reserve_at(trampoline, PAGE_LEN) {
+                Ok(()) => {
+                    return Ok(Self {
+                        base,
+                        len,
+                        trampoline,
+                        mappings: Some(Mappings::default()),
+                    });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Who decides what is mapped, if it is not this range itself.
+    pub(super) const fn mappings(&self) -> Option<&Mappings> {
+        self.mappings.as_ref()
+    }
+
+    /// What the mapping of the page at `offset` allows.
+    pub(super) fn mapped(&self, offset: u64) -> Permissions {
+        self.mappings
+            .as_ref()
+            .map_or(Permissions::RWX, |mappings| mappings.at(offset))
     }
 
     /// Address of the first byte.
@@ -64,7 +120,7 @@ impl Range {
 
     /// Address of the trampoline page.
     pub(super) const fn trampoline(&self) -> u64 {
-        self.base - PAGE_LEN
+        self.trampoline
     }
 
     /// Makes the page tables grant `permissions` for `len` bytes from `offset`.
@@ -166,9 +222,14 @@ impl Range {
     /// # Safety
     /// The page tables grant writing, and no thread executes these bytes meanwhile.
     pub(super) unsafe fn patch(&self, at: u64, bytes: &[u8]) {
-        let end = at.saturating_add(bytes.len() as u64);
+        let len = bytes.len() as u64;
+        let within = |start: u64, space: u64| {
+            at.checked_sub(start)
+                .and_then(|offset| offset.checked_add(len))
+                .is_some_and(|end| end <= space)
+        };
         assert!(
-            at >= self.trampoline() && end <= self.base + self.len,
+            within(self.base, self.len) || within(self.trampoline, PAGE_LEN),
             "code lies in the range or in the trampoline page"
         );
         let to = ptr::with_exposed_provenance_mut::<u8>(address(at));
@@ -188,9 +249,14 @@ impl Range {
 
 impl Drop for Range {
     fn drop(&mut self) {
-        let start = ptr::with_exposed_provenance_mut(address(self.trampoline()));
-        // SAFETY: exactly what `reserve` mapped; whoever could enter the enclave held a reference that kept it alive.
-        unsafe { libc::munmap(start, address(self.len + PAGE_LEN)) };
+        let len = match self.mappings {
+            None => self.len + PAGE_LEN,
+            Some(_) => PAGE_LEN,
+        };
+        let start = ptr::with_exposed_provenance_mut(address(self.trampoline));
+        // SAFETY: exactly what `reserve` or `adopt` mapped; whoever could enter the enclave held a reference that kept it
+        // alive.
+        unsafe { libc::munmap(start, address(len)) };
     }
 }
 

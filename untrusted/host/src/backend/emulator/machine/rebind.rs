@@ -53,7 +53,11 @@ pub(super) fn rebind(range: &Range, model: &Model, first: u64, end: u64) -> io::
             page += PAGE_LEN;
             continue;
         }
-        rebind_run(range, &run, &mut trampolines)?;
+        // One run has one mapping, or none yet.
+        let granted = model
+            .page(page)
+            .map_or(Permissions::EMPTY, |page| page.granted);
+        rebind_run(range, &run, granted, &mut trampolines)?;
         page = run.end;
     }
     trampolines.install(range)
@@ -61,15 +65,13 @@ pub(super) fn rebind(range: &Range, model: &Model, first: u64, end: u64) -> io::
 
 /// The run of code from `page` on: pages that can be read and executed, and not written.
 fn executable_run(model: &Model, page: u64, end: u64) -> std::ops::Range<u64> {
-    let code = |offset: u64| {
+    let is_code = |offset: u64| {
         model
             .page(offset)
-            .map(|page| page.granted)
-            .filter(|granted| *granted == Permissions::RX)
+            .is_some_and(|page| page.reachable() == Permissions::RX)
     };
-    let granted = code(page);
     let mut stop = page;
-    while stop < end && granted.is_some() && code(stop) == granted {
+    while stop < end && is_code(stop) {
         stop += PAGE_LEN;
     }
     page..stop
@@ -78,11 +80,13 @@ fn executable_run(model: &Model, page: u64, end: u64) -> std::ops::Range<u64> {
 fn rebind_run(
     range: &Range,
     run: &std::ops::Range<u64>,
+    granted: Permissions,
     trampolines: &mut Trampolines,
 ) -> io::Result<()> {
     let len = run.end - run.start;
     let mut code = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    // SAFETY: the pages of the run are granted for reading.
+    range.protect(run.start, len, Permissions::RW)?;
+    // SAFETY: made readable just now; no thread is inside.
     unsafe { range.read(run.start, &mut code) };
     let jumps: Vec<(u64, [u8; SITE_LEN])> = sites(&code)
         .filter_map(|site| {
@@ -90,15 +94,11 @@ fn rebind_run(
             Some((range.base() + offset, trampolines.add(offset)?))
         })
         .collect();
-    if jumps.is_empty() {
-        return Ok(());
-    }
-    range.protect(run.start, len, Permissions::RW)?;
     for (address, jump) in jumps {
         // SAFETY: made writable just now; no thread is inside.
         unsafe { range.patch(address, &jump) };
     }
-    range.protect(run.start, len, Permissions::RX)
+    range.protect(run.start, len, granted)
 }
 
 /// Places in the code where a site begins.

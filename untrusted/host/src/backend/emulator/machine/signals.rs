@@ -243,10 +243,19 @@ fn page_fault(instance: &Instance, frame: &Frame<'_>) -> io::Result<PageFault> {
         if mirror::reach(&instance.range, &mut state.model, offset, needed)? == Reach::Granted {
             return Ok(PageFault::Granted);
         }
+        let first = offset - offset % PAGE_LEN;
+        let comes = instance.range.mappings().is_some()
+            && state.model.page(first).is_none()
+            && instance.range.mapped(first).contains(needed);
+        // As the driver does where something is mapped and no page is: the enclave has not accepted the new page, so the
+        // access faults all the same.
+        if comes && state.model.augment(first).is_ok() {
+            instance.note(&state.model, first, "EAUG");
+        }
         // The page tables here are ours: where there is an EPC page, silicon would have found it and the EPCM refused.
         let from_epcm = FaultCode::PRESENT.union(FaultCode::SGX);
         error = error.without(from_epcm);
-        if state.model.page(offset - offset % PAGE_LEN).is_some() {
+        if state.model.page(first).is_some() {
             error = error.union(from_epcm);
         }
     }

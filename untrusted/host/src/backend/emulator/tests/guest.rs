@@ -8,46 +8,46 @@
 use std::arch::global_asm;
 
 /// Operations, in RDI at EENTER. Arguments are RSI, RDX, R8, R9; results RSI and RDX.
-pub(super) mod op {
+pub(in crate::backend) mod op {
     /// Come back.
-    pub(crate) const NOTHING: u64 = 0;
+    pub(in crate::backend) const NOTHING: u64 = 0;
     /// ENCLU with RAX = RSI, RBX = RDX, RCX = R8, RDX = R9, at a site with room for a jump. Results: RAX, RFLAGS.
-    pub(crate) const LEAF: u64 = 1;
+    pub(in crate::backend) const LEAF: u64 = 1;
     /// The same at a site without room: it always traps.
-    pub(crate) const LEAF_TRAPPING: u64 = 2;
+    pub(in crate::backend) const LEAF_TRAPPING: u64 = 2;
     /// UD2.
-    pub(crate) const UD2: u64 = 3;
+    pub(in crate::backend) const UD2: u64 = 3;
     /// Result: the word at RSI.
-    pub(crate) const LOAD: u64 = 4;
+    pub(in crate::backend) const LOAD: u64 = 4;
     /// Writes RDX to RSI.
-    pub(crate) const STORE: u64 = 5;
+    pub(in crate::backend) const STORE: u64 = 5;
     /// Divides by zero.
-    pub(crate) const DIVIDE: u64 = 6;
+    pub(in crate::backend) const DIVIDE: u64 = 6;
     /// Writes 1 to RSI, then counts until the word at RDX is not zero. Every register holds a known value meanwhile;
     /// result: how many of them have changed at the end.
-    pub(crate) const SPIN: u64 = 7;
+    pub(in crate::backend) const SPIN: u64 = 7;
     /// Jumps to RSI.
-    pub(crate) const JUMP: u64 = 8;
+    pub(in crate::backend) const JUMP: u64 = 8;
     /// INT3.
-    pub(crate) const INT3: u64 = 9;
+    pub(in crate::backend) const INT3: u64 = 9;
     /// UD2 with every register holding a known value; result: how many of them have changed afterwards.
-    pub(crate) const UD2_WITH_REGISTERS: u64 = 10;
+    pub(in crate::backend) const UD2_WITH_REGISTERS: u64 = 10;
     /// EEXIT to RSI instead of where it came from.
-    pub(crate) const EXIT_ELSEWHERE: u64 = 11;
+    pub(in crate::backend) const EXIT_ELSEWHERE: u64 = 11;
     /// Results: RAX, RSP at EENTER.
-    pub(crate) const ENTRY_REGISTERS: u64 = 12;
+    pub(in crate::backend) const ENTRY_REGISTERS: u64 = 12;
     /// EEXIT at a site without room for a jump.
-    pub(crate) const EXIT_TRAPPING: u64 = 13;
+    pub(in crate::backend) const EXIT_TRAPPING: u64 = 13;
     /// Result: RDGSBASE.
-    pub(crate) const GS_BASE: u64 = 14;
+    pub(in crate::backend) const GS_BASE: u64 = 14;
     /// Executes ENCLU for RDX pages from RSI: EACCEPT with the SECINFO at R8. Result: the first RAX that is not zero.
-    pub(crate) const ACCEPT_PAGES: u64 = 15;
+    pub(in crate::backend) const ACCEPT_PAGES: u64 = 15;
     /// Writes to one word in each of RDX pages from RSI.
-    pub(crate) const TOUCH_PAGES: u64 = 16;
+    pub(in crate::backend) const TOUCH_PAGES: u64 = 16;
 }
 
 /// What the exception entry answers in RDI.
-pub(super) const ANSWER_RESUME: u64 = 0x5e5;
+pub(in crate::backend) const ANSWER_RESUME: u64 = 0x5e5;
 
 global_asm!(
     ".pushsection .rodata.twine_emulator_test_guest, \"a\", @progbits",
@@ -302,7 +302,7 @@ unsafe extern "C" {
 }
 
 /// The code.
-pub(super) fn code() -> &'static [u8] {
+pub(in crate::backend) fn code() -> &'static [u8] {
     let start = &raw const twine_emulator_test_guest;
     let end = &raw const twine_emulator_test_guest_end;
     let len = end.addr() - start.addr();

@@ -5,11 +5,11 @@
 mod accepting;
 mod building;
 mod exceptions;
-mod guest;
+pub(in crate::backend) mod guest;
 mod host_handler;
 mod identity;
 mod interrupts;
 mod lifetime;
-mod support;
+pub(in crate::backend) mod support;
 mod transitions;
 mod vectors;

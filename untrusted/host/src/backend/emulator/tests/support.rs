@@ -21,33 +21,35 @@ use twine_abi::sgx::{
 };
 
 use crate::backend::emulator::{Emulator, EmulatorConfig, PAGE_BYTES};
-use crate::backend::{Backend as _, BackendError, Build, Enclave, Leaf, Left, Measure, Registers};
+use crate::backend::{
+    Backend as _, BackendError, Build, Enclave, Leaf, Left, Measure, PageRange, Registers,
+};
 
 use super::guest;
 
-pub(super) const PAGE: u64 = 4096;
-pub(super) const SIZE: u64 = 1 << 20;
-pub(super) const DATA: u64 = 0x8000;
+pub(in crate::backend) const PAGE: u64 = 4096;
+pub(in crate::backend) const SIZE: u64 = 1 << 20;
+pub(in crate::backend) const DATA: u64 = 0x8000;
 const DATA_PAGES: usize = 8;
-pub(super) const DATA_LEN: u64 = DATA_PAGES as u64 * PAGE;
+pub(in crate::backend) const DATA_LEN: u64 = DATA_PAGES as u64 * PAGE;
 /// A place in the data that nothing else uses: four pages on, after the blocks and away from the stacks.
-pub(super) const SCRATCH: u64 = DATA + 2 * PAGE;
-pub(super) const TCS: [u64; 2] = [0x10000, 0x20000];
-pub(super) const FREE: u64 = 0x40000;
-pub(super) const FRAMES: u32 = 2;
+pub(in crate::backend) const SCRATCH: u64 = DATA + 2 * PAGE;
+pub(in crate::backend) const TCS: [u64; 2] = [0x10000, 0x20000];
+pub(in crate::backend) const FREE: u64 = 0x40000;
+pub(in crate::backend) const FRAMES: u32 = 2;
 
 /// Offset of a frame of a thread.
-pub(super) fn frame(thread: usize, index: u64) -> u64 {
+pub(in crate::backend) fn frame(thread: usize, index: u64) -> u64 {
     TCS[thread] + PAGE + index * PAGE
 }
 
 /// An emulator with a secret of its own. The directory lives as long as the emulator.
-pub(super) struct Platform {
-    pub(super) emulator: Emulator,
+pub(in crate::backend) struct Platform {
+    pub(in crate::backend) emulator: Emulator,
     _directory: tempfile::TempDir,
 }
 
-pub(super) fn platform(change: impl FnOnce(&mut EmulatorConfig)) -> Platform {
+pub(in crate::backend) fn platform(change: impl FnOnce(&mut EmulatorConfig)) -> Platform {
     let directory = tempfile::tempdir().unwrap();
     let mut config = EmulatorConfig {
         secret: directory.path().join("platform"),
@@ -61,7 +63,7 @@ pub(super) fn platform(change: impl FnOnce(&mut EmulatorConfig)) -> Platform {
 }
 
 /// The parameters that the tests' enclaves are created with unless they ask for others.
-pub(super) fn secs() -> Secs {
+pub(in crate::backend) fn secs() -> Secs {
     Secs {
         size: SIZE,
         ssa_frame_size: 1,
@@ -77,7 +79,7 @@ pub(super) fn secs() -> Secs {
 }
 
 /// Adds the pages of the enclave.
-pub(super) fn fill(build: &mut dyn Build) -> Result<(), BackendError> {
+pub(in crate::backend) fn fill(build: &mut dyn Build) -> Result<(), BackendError> {
     let mut code = guest::code().to_vec();
     code.resize(code.len().next_multiple_of(PAGE_BYTES), 0xcc);
     let rx = SecInfo::new(PageKind::Reg, Permissions::RX);
@@ -94,7 +96,7 @@ pub(super) fn fill(build: &mut dyn Build) -> Result<(), BackendError> {
 }
 
 /// The TCS of a thread.
-pub(super) fn thread(index: usize) -> Tcs {
+pub(in crate::backend) fn thread(index: usize) -> Tcs {
     Tcs {
         ossa: TCS[index] + PAGE,
         nssa: FRAMES,
@@ -119,13 +121,13 @@ fn data() -> Vec<u8> {
 }
 
 /// One built enclave.
-pub(super) struct Guest {
-    pub(super) enclave: Arc<dyn Enclave>,
-    pub(super) base: u64,
+pub(in crate::backend) struct Guest {
+    pub(in crate::backend) enclave: Arc<dyn Enclave>,
+    pub(in crate::backend) base: u64,
 }
 
 /// Builds the usual enclave.
-pub(super) fn start(platform: &Platform) -> Guest {
+pub(in crate::backend) fn start(platform: &Platform) -> Guest {
     /// Signing takes longer than everything else.
     static SIGNED: OnceLock<Sigstruct> = OnceLock::new();
     let sigstruct = SIGNED.get_or_init(|| signed(statement(&secs())));
@@ -135,7 +137,7 @@ pub(super) fn start(platform: &Platform) -> Guest {
 }
 
 /// Builds an enclave with other parameters; `sign` may change what is signed.
-pub(super) fn start_with(
+pub(in crate::backend) fn start_with(
     platform: &Platform,
     secs: &Secs,
     sign: impl FnOnce(&mut Sigstruct),
@@ -149,7 +151,7 @@ pub(super) fn start_with(
 
 impl Guest {
     /// Takes over an enclave that was filled by [`fill`].
-    pub(super) fn adopt(enclave: Arc<dyn Enclave>) -> Self {
+    pub(in crate::backend) fn adopt(enclave: Arc<dyn Enclave>) -> Self {
         let guest = Self {
             base: enclave.base(),
             enclave,
@@ -159,7 +161,12 @@ impl Guest {
     }
 
     /// Calls an operation and expects it to come back by EEXIT.
-    pub(super) fn call(&self, thread: usize, op: u64, arguments: [u64; 4]) -> (u64, u64) {
+    pub(in crate::backend) fn call(
+        &self,
+        thread: usize,
+        op: u64,
+        arguments: [u64; 4],
+    ) -> (u64, u64) {
         let mut registers = arguments_of(op, arguments);
         let left = self.enter(thread, Leaf::Enter, &mut registers);
         assert_eq!(left.unwrap(), Left::Exited, "operation {op}");
@@ -167,7 +174,7 @@ impl Guest {
         (registers.rsi, registers.rdx)
     }
 
-    pub(super) fn enter(
+    pub(in crate::backend) fn enter(
         &self,
         thread: usize,
         leaf: Leaf,
@@ -177,13 +184,13 @@ impl Guest {
     }
 
     /// Calls an operation and returns how it left.
-    pub(super) fn left(&self, thread: usize, op: u64, arguments: [u64; 4]) -> Left {
+    pub(in crate::backend) fn left(&self, thread: usize, op: u64, arguments: [u64; 4]) -> Left {
         let mut registers = arguments_of(op, arguments);
         self.enter(thread, Leaf::Enter, &mut registers).unwrap()
     }
 
     /// Enters the exception handler and then resumes; returns how the thread left and with what.
-    pub(super) fn handle_and_resume(&self, thread: usize) -> (Left, Registers) {
+    pub(in crate::backend) fn handle_and_resume(&self, thread: usize) -> (Left, Registers) {
         let mut registers = Registers::default();
         let left = self.enter(thread, Leaf::Enter, &mut registers).unwrap();
         assert_eq!(left, Left::Exited);
@@ -193,23 +200,23 @@ impl Guest {
     }
 
     /// Executes a leaf inside; returns RAX and RFLAGS.
-    pub(super) fn leaf(&self, leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> (u64, u64) {
+    pub(in crate::backend) fn leaf(&self, leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> (u64, u64) {
         self.call(0, guest::op::LEAF, [leaf, rbx, rcx, rdx])
     }
 
     /// Writes a word in the enclave, from inside.
-    pub(super) fn store(&self, offset: u64, value: u64) {
+    pub(in crate::backend) fn store(&self, offset: u64, value: u64) {
         self.call(1, guest::op::STORE, [self.base + offset, value, 0, 0]);
     }
 
     /// Reads a word in the enclave, from inside.
-    pub(super) fn load(&self, offset: u64) -> u64 {
+    pub(in crate::backend) fn load(&self, offset: u64) -> u64 {
         self.call(1, guest::op::LOAD, [self.base + offset, 0, 0, 0])
             .0
     }
 
     /// Writes bytes in the enclave, from inside.
-    pub(super) fn store_bytes(&self, offset: u64, bytes: &[u8]) {
+    pub(in crate::backend) fn store_bytes(&self, offset: u64, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         assert!(rest.is_empty());
         for (place, word) in (offset..).step_by(8).zip(words) {
@@ -218,7 +225,7 @@ impl Guest {
     }
 
     /// Reads bytes in the enclave, from inside.
-    pub(super) fn load_bytes<const N: usize>(&self, offset: u64) -> [u8; N] {
+    pub(in crate::backend) fn load_bytes<const N: usize>(&self, offset: u64) -> [u8; N] {
         let mut bytes = [0; N];
         for (place, word) in (offset..).step_by(8).zip(bytes.chunks_mut(8)) {
             word.copy_from_slice(&self.load(place).to_le_bytes()[..word.len()]);
@@ -227,7 +234,7 @@ impl Guest {
     }
 
     /// The registers in an SSA frame of thread 0.
-    pub(super) fn saved(&self, index: u64) -> GprSgx {
+    pub(in crate::backend) fn saved(&self, index: u64) -> GprSgx {
         let at = frame(0, index) + PAGE - GprSgx::LEN as u64;
         GprSgx::from_bytes(&self.load_bytes(at))
     }
@@ -252,7 +259,7 @@ fn arguments_of(op: u64, [rsi, rdx, r8, r9]: [u64; 4]) -> Registers {
 }
 
 /// A SIGSTRUCT, not yet signed, for the usual enclave with these parameters.
-pub(super) fn statement(secs: &Secs) -> Sigstruct {
+pub(in crate::backend) fn statement(secs: &Secs) -> Sigstruct {
     let mut attributes = secs.attributes;
     attributes.flags = attributes.flags | AttributeFlags::INIT;
     Sigstruct {
@@ -304,6 +311,10 @@ fn measurement(secs: &Secs) -> Digest {
             Ok(())
         }
 
+        fn leave_room(&mut self, _: PageRange, _: Permissions) -> Result<(), BackendError> {
+            Ok(())
+        }
+
         fn initialise(self: Box<Self>, _: &Sigstruct) -> Result<Arc<dyn Enclave>, BackendError> {
             Err(BackendError::Lost)
         }
@@ -318,7 +329,7 @@ fn measurement(secs: &Secs) -> Digest {
 }
 
 /// The tests' signer. Two of them, to tell signers apart.
-pub(super) fn key(index: usize) -> &'static RsaPrivateKey {
+pub(in crate::backend) fn key(index: usize) -> &'static RsaPrivateKey {
     static KEYS: [OnceLock<RsaPrivateKey>; 2] = [const { OnceLock::new() }; 2];
     KEYS[index].get_or_init(|| {
         let key = crate::sign::PrivateKey::generate()
@@ -330,12 +341,12 @@ pub(super) fn key(index: usize) -> &'static RsaPrivateKey {
 }
 
 /// Signs with the first key.
-pub(super) fn signed(sigstruct: Sigstruct) -> Sigstruct {
+pub(in crate::backend) fn signed(sigstruct: Sigstruct) -> Sigstruct {
     signed_by(key(0), sigstruct)
 }
 
 /// Signs.
-pub(super) fn signed_by(key: &RsaPrivateKey, sigstruct: Sigstruct) -> Sigstruct {
+pub(in crate::backend) fn signed_by(key: &RsaPrivateKey, sigstruct: Sigstruct) -> Sigstruct {
     let digest = Sha256::digest(sigstruct.signed());
     let signature = key
         .sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), &digest)

@@ -1,0 +1,392 @@
+//! The backend: the driver's flow from an open file to an enclave, over the [seam](super::seam).
+//!
+//! ```text
+//!   open ──► reserve ──► CREATE ──► ADD_PAGES ... ──► INIT ──► map, range by range ──► enter (vDSO)
+//! ```
+//!
+//! Ranges are mapped with the permissions of the pages that were added, a TCS for reading and writing, and room for pages
+//! to come with what its owner asked for. Everything else stays without access: a guard faults without the driver being
+//! asked for a page.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use twine_abi::layout::PAGE_LEN;
+use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct, vector};
+
+use super::explain::{Explain, Step, refused_entry};
+use super::kernel::{self, Ended, Entered, Kernel, Reservation, Seats};
+use super::operand::{PAGE, PageBuffer};
+use super::retry::{self, Patience};
+use super::seam::{EntryFunction, Request, SgxDevice, SgxFile};
+use super::uapi::{
+    AddPages, Create, Init, ModifyTypes, PAGE_MEASURE, RemovePages, RestrictPermissions,
+};
+use crate::backend::{
+    Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Refusal,
+    Registers,
+};
+
+/// The processor's SGX through a driver.
+pub struct Device {
+    device: Arc<dyn SgxDevice>,
+    explain: Explain,
+    entry: EntryFunction,
+}
+
+impl Device {
+    /// The running kernel's driver.
+    ///
+    /// # Errors
+    /// [`BackendError::Unusable`] if the kernel cannot enter enclaves; it says what to do about it.
+    pub fn new() -> Result<Self, BackendError> {
+        Self::over(Arc::new(Kernel), Explain::this_machine())
+    }
+
+    /// Another driver: a model of it.
+    pub(super) fn over(device: Arc<dyn SgxDevice>, explain: Explain) -> Result<Self, BackendError> {
+        let entry = device
+            .entry()
+            .map_err(|error| explain.error(Step::Entry, &error))?;
+        kernel::install().map_err(|source| BackendError::Os {
+            what: "choosing a signal",
+            source,
+        })?;
+        Ok(Self {
+            device,
+            explain,
+            entry,
+        })
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device")
+            .field("kind", &self.device.kind())
+            .field("entry", &self.entry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend for Device {
+    fn kind(&self) -> BackendKind {
+        self.device.kind()
+    }
+
+    fn create(&self, secs: &Secs) -> Result<Box<dyn Build>, BackendError> {
+        let explain = self.explain.clone();
+        // The first open may update the microcode's security version, which can fail for a moment.
+        let file = retry::until_done(Patience::PATIENT, || self.device.open())
+            .map_err(|error| explain.error(Step::Open, &error))?;
+        let place =
+            Reservation::new(secs.size).map_err(|error| explain.error(Step::Reserve, &error))?;
+        let placed = Secs {
+            base: place.base(),
+            ..*secs
+        };
+        let page = PageBuffer::of(&placed.to_bytes());
+        let mut operand = Create {
+            src: page.address(),
+        };
+        retry::until_done(Patience::USUAL, || {
+            file.request(Request::Create(&mut operand))
+        })
+        .map_err(|error| explain.error(Step::Create, &error))?;
+        Ok(Box::new(Building {
+            file,
+            place,
+            explain,
+            entry: self.entry,
+            mappings: Vec::new(),
+            threads: BTreeSet::new(),
+        }))
+    }
+}
+
+/// A range to be mapped when the enclave is complete.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    offset: u64,
+    len: u64,
+    permissions: Permissions,
+}
+
+/// An enclave that is being built. The file goes before the addresses do.
+struct Building {
+    file: Box<dyn SgxFile>,
+    place: Reservation,
+    explain: Explain,
+    entry: EntryFunction,
+    mappings: Vec<Mapping>,
+    /// Offsets of the TCS pages.
+    threads: BTreeSet<u64>,
+}
+
+impl Build for Building {
+    fn add_pages(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        info: SecInfo,
+        measure: Measure,
+    ) -> Result<(), BackendError> {
+        let contents = PageBuffer::of(bytes);
+        if contents.len() != bytes.len() as u64 {
+            let rule = Refusal::GeneralProtection("pages are added as a whole");
+            return Err(BackendError::Refused {
+                leaf: "EADD",
+                reason: rule,
+            });
+        }
+        let flags = match measure {
+            Measure::Contents => PAGE_MEASURE,
+            Measure::AddressOnly => 0,
+        };
+        let info_bytes = PageBuffer::of(&info.to_bytes());
+        retry::in_parts(contents.len(), |done, rest| {
+            let mut operand = AddPages {
+                src: contents.address() + done,
+                offset: offset.wrapping_add(done),
+                length: rest,
+                secinfo: info_bytes.address(),
+                flags,
+                count: 0,
+            };
+            let result = self.file.request(Request::AddPages(&mut operand));
+            (operand.count, result)
+        })
+        .map_err(|error| self.explain.error(Step::AddPages, &error))?;
+        let is_thread = info.kind() == Ok(PageKind::Tcs);
+        if is_thread {
+            let pages = (offset..).step_by(PAGE).zip(bytes.chunks(PAGE));
+            self.threads.extend(pages.map(|(offset, _)| offset));
+        }
+        self.mappings.push(Mapping {
+            offset,
+            len: contents.len(),
+            permissions: if is_thread {
+                Permissions::RW
+            } else {
+                info.permissions()
+            },
+        });
+        Ok(())
+    }
+
+    fn leave_room(
+        &mut self,
+        pages: PageRange,
+        permissions: Permissions,
+    ) -> Result<(), BackendError> {
+        self.mappings.push(Mapping {
+            offset: pages.offset,
+            len: pages.count.saturating_mul(PAGE_LEN),
+            permissions,
+        });
+        Ok(())
+    }
+
+    fn initialise(
+        self: Box<Self>,
+        sigstruct: &Sigstruct,
+    ) -> Result<Arc<dyn Enclave>, BackendError> {
+        let page = PageBuffer::of(&sigstruct.to_bytes());
+        let mut operand = Init {
+            sigstruct: page.address(),
+        };
+        retry::until_done(Patience::PATIENT, || {
+            self.file.request(Request::Init(&mut operand))
+        })
+        .map_err(|error| self.explain.error(Step::Initialise, &error))?;
+        for mapping in &self.mappings {
+            let Mapping {
+                offset,
+                len,
+                permissions,
+            } = *mapping;
+            retry::until_done(Patience::USUAL, || {
+                self.file.map(&self.place, offset, len, permissions)
+            })
+            .map_err(|error| self.explain.error(Step::Map, &error))?;
+        }
+        Ok(Arc::new(Running {
+            seats: Seats::new(self.place.base(), self.entry),
+            file: self.file.into(),
+            explain: self.explain,
+            threads: self.threads.into(),
+            place: self.place,
+        }))
+    }
+}
+
+/// An enclave that can be entered. The file goes before the addresses do.
+struct Running {
+    seats: Seats,
+    /// The driver serves one request for a file at a time and refuses the others.
+    file: Mutex<Box<dyn SgxFile>>,
+    explain: Explain,
+    /// Offsets of the TCS pages.
+    threads: Mutex<BTreeSet<u64>>,
+    place: Reservation,
+}
+
+impl Running {
+    fn lock_threads(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a range of pages, part by part, until all are done.
+    fn change(
+        &self,
+        step: Step,
+        pages: PageRange,
+        mut request: impl FnMut(&dyn SgxFile, u64, u64) -> Change,
+    ) -> Result<(), BackendError> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut code = 0;
+        retry::in_parts(pages.count.saturating_mul(PAGE_LEN), |done, rest| {
+            let change = request(&**file, pages.offset.wrapping_add(done), rest);
+            code = change.code;
+            (change.count, change.result)
+        })
+        .map_err(|error| self.explain.change(step, &error, code))
+    }
+}
+
+/// What one request for changed pages came to.
+struct Change {
+    count: u64,
+    code: u64,
+    result: std::io::Result<()>,
+}
+
+impl Enclave for Running {
+    fn base(&self) -> u64 {
+        self.place.base()
+    }
+
+    fn enter(&self, tcs: u64, leaf: Leaf, registers: &mut Registers) -> Result<Left, BackendError> {
+        let entered =
+            self.seats
+                .enter(tcs, leaf, *registers)
+                .map_err(|source| BackendError::Os {
+                    what: "preparing to enter an enclave",
+                    source,
+                })?;
+        match entered {
+            Entered::Busy | Entered::NothingToResume => Err(refused_entry(leaf, vector::GP)),
+            Entered::Ended(Ended::Exited(left)) => {
+                *registers = left;
+                Ok(Left::Exited)
+            }
+            Entered::Ended(Ended::Interrupted) => Ok(Left::Interrupted),
+            Entered::Ended(Ended::Exception {
+                leaf: at,
+                vector,
+                error,
+                address,
+            }) => self.exception(tcs, leaf, at, (vector, error, address)),
+            Entered::Ended(Ended::Refused(number)) => {
+                let source = std::io::Error::from_raw_os_error(number);
+                Err(self.explain.error(Step::Enter, &source))
+            }
+            Entered::Ended(Ended::Unknown(function)) => Err(BackendError::Os {
+                what: "entering the enclave",
+                source: std::io::Error::other(format!(
+                    "the vDSO reports an exit that does not exist ({function})"
+                )),
+            }),
+        }
+    }
+
+    fn interrupt(&self, tcs: u64) {
+        self.seats.interrupt(tcs);
+    }
+
+    fn restrict(&self, range: PageRange, permissions: Permissions) -> Result<(), BackendError> {
+        self.change(Step::Restrict, range, |file, offset, length| {
+            let mut operand = RestrictPermissions {
+                offset,
+                length,
+                permissions: permissions.bits().into(),
+                result: 0,
+                count: 0,
+            };
+            let result = file.request(Request::RestrictPermissions(&mut operand));
+            Change {
+                count: operand.count,
+                code: operand.result,
+                result,
+            }
+        })
+    }
+
+    fn retype(&self, range: PageRange, kind: PageKind) -> Result<(), BackendError> {
+        self.change(Step::Retype, range, |file, offset, length| {
+            let mut operand = ModifyTypes {
+                offset,
+                length,
+                page_type: kind as u64,
+                result: 0,
+                count: 0,
+            };
+            let result = file.request(Request::ModifyTypes(&mut operand));
+            Change {
+                count: operand.count,
+                code: operand.result,
+                result,
+            }
+        })?;
+        if kind == PageKind::Tcs {
+            let pages = (0..range.count).map(|page| range.offset + page * PAGE_LEN);
+            self.lock_threads().extend(pages);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, range: PageRange) -> Result<(), BackendError> {
+        self.change(Step::Remove, range, |file, offset, length| {
+            let mut operand = RemovePages {
+                offset,
+                length,
+                count: 0,
+            };
+            let result = file.request(Request::RemovePages(&mut operand));
+            Change {
+                count: operand.count,
+                code: 0,
+                result,
+            }
+        })
+    }
+}
+
+impl Running {
+    /// An exception: at the ENCLU, if it left RAX at EENTER or struck a resumption's TCS, else inside.
+    fn exception(
+        &self,
+        tcs: u64,
+        entered_with: Leaf,
+        at: u32,
+        (number, error, page): (u16, u16, u64),
+    ) -> Result<Left, BackendError> {
+        let [vector, _] = number.to_le_bytes();
+        let at_the_tcs = vector == vector::PF && page == self.place.base().wrapping_add(tcs);
+        let not_inside = at == 2 || (entered_with == Leaf::Resume && at_the_tcs);
+        if !not_inside {
+            return Ok(Left::Exception {
+                vector,
+                error,
+                address: page,
+            });
+        }
+        let is_thread = self.lock_threads().contains(&tcs);
+        if vector == vector::PF && is_thread {
+            // The page of a TCS that was there is not there any more: the machine slept.
+            return Err(BackendError::Lost);
+        }
+        Err(refused_entry(entered_with, vector))
+    }
+}

@@ -1,0 +1,82 @@
+//! Where the vDSO's function is: the kernel maps a small ELF library into every process and says where (AT_SYSINFO_EHDR).
+
+use std::io;
+use std::ptr;
+
+use object::elf;
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
+
+use crate::backend::device::seam::EntryFunction;
+
+/// Its name, as the kernel's documentation gives it.
+const NAME: &[u8] = b"__vdso_sgx_enter_enclave";
+/// ENCLU.
+const ENCLU: [u8; 3] = [0x0f, 0x01, 0xd7];
+/// The library's whole image, rounded up: no kernel's has more than a few pages. Only as much is read as its headers say.
+const IMAGE_LEN_MAX: u64 = 64 << 10;
+
+/// Finds the function in the running kernel's vDSO.
+pub(super) fn find() -> io::Result<EntryFunction> {
+    // SAFETY: getauxval has no preconditions.
+    let base = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    if base == 0 {
+        return Err(not_found("the kernel gives this process no vDSO"));
+    }
+    let start =
+        ptr::with_exposed_provenance::<u8>(usize::try_from(base).map_err(io::Error::other)?);
+    // SAFETY: AT_SYSINFO_EHDR is the address of an ELF header, mapped for the life of the process and never written.
+    let header = unsafe {
+        std::slice::from_raw_parts(start, size_of::<elf::FileHeader64<object::Endianness>>())
+    };
+    let len =
+        image_len(header).ok_or_else(|| not_found("the vDSO has a header of another kind"))?;
+    // SAFETY: the section headers end the image, which the kernel maps as a whole, for the life of the process.
+    let image = unsafe { std::slice::from_raw_parts(start, len) };
+    find_in(image, base)
+        .ok_or_else(|| not_found("the kernel's vDSO has no __vdso_sgx_enter_enclave"))
+}
+
+/// The length of the image: the section headers are its last part.
+fn image_len(header: &[u8]) -> Option<usize> {
+    let (file, _) = object::from_bytes::<elf::FileHeader64<object::Endianness>>(header).ok()?;
+    let endian = file.endian().ok()?;
+    let sections = u64::from(file.e_shentsize(endian)) * u64::from(file.e_shnum(endian));
+    let end = file.e_shoff(endian).checked_add(sections)?;
+    usize::try_from(end).ok().filter(|_| end <= IMAGE_LEN_MAX)
+}
+
+/// Finds the function in an image that lies at `base`.
+fn find_in(image: &[u8], base: u64) -> Option<EntryFunction> {
+    let file = elf::FileHeader64::<object::Endianness>::parse(image).ok()?;
+    let endian = file.endian().ok()?;
+    let first = file.program_headers(endian, image).ok()?.iter();
+    let linked_at = first
+        .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
+        .map(|segment| segment.p_vaddr(endian))
+        .min()?;
+    let sections = file.sections(endian, image).ok()?;
+    let symbols = sections.symbols(endian, image, elf::SHT_DYNSYM).ok()?;
+    let symbol = symbols
+        .iter()
+        .find(|symbol| symbols.symbol_name(endian, symbol) == Ok(NAME))?;
+    let section = sections.iter().find(|section| {
+        let start = section.sh_addr(endian);
+        start != 0 && symbol.st_value(endian).wrapping_sub(start) < section.sh_size(endian)
+    })?;
+    let code = section.data(endian, image).ok()?;
+    let at = usize::try_from(symbol.st_value(endian) - section.sh_addr(endian)).ok()?;
+    let len = usize::try_from(symbol.st_size(endian)).ok()?;
+    let body = code.get(at..at.checked_add(len)?)?;
+    let enclu = body
+        .windows(ENCLU.len())
+        .position(|bytes| *bytes == ENCLU)?;
+    let function = base + (symbol.st_value(endian) - linked_at);
+    Some(EntryFunction {
+        function,
+        enclu: function + enclu as u64,
+    })
+}
+
+fn not_found(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, what)
+}
