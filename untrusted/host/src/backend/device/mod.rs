@@ -13,6 +13,7 @@
 mod backend;
 mod cpu;
 mod explain;
+mod facts;
 #[doc(hidden)]
 pub mod kernel;
 mod linux;
@@ -28,6 +29,7 @@ pub mod uapi;
 
 pub use backend::Device;
 pub use cpu::Cpu;
+pub use facts::Fact;
 pub use linux::{Access, Linux};
 pub use requirement::{Requirement, State};
 
@@ -54,6 +56,12 @@ impl Machine {
     #[must_use]
     pub fn requirements(&self) -> Vec<Requirement> {
         requirement::of(self)
+    }
+
+    /// What a bug report should say about this machine; nothing in it names its owner, users or files.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        facts::collect(&self.cpu, &self.linux)
     }
 
     /// The first requirement that is not met, if any.
