@@ -58,8 +58,8 @@
 //! | [`serve`] | host calls: the standard streams, clocks, pages |
 //! | [`module`], [`cache`] | compiled modules, and where they are kept; compiling needs the feature `compiler` |
 //! | [`image`], [`sign`] | the enclave image, its measurement and its certificate; bundled by the feature `bundled-image` |
-//! | [`backend`] | where enclaves come from: the emulator, and finding out about the device |
 //! | [`quote`] | where quotes come from: AESM, Intel's library; the emulator's come over AESM's protocol, too |
+//! | [`backend`] | where enclaves come from: the device and the emulator |
 //! | [`document`], [`abi`] | what both sides of the border share |
 //! | [`state`] | the user's directories |
 //!

@@ -64,7 +64,9 @@ fn as_json(requirements: &[Requirement]) -> serde_json::Value {
 /// The same with facts.
 fn as_report(requirements: &[Requirement], facts: &[Fact]) -> serde_json::Value {
     let mut report = as_json(requirements);
-    let facts = facts.iter().map(|fact| (fact.name.to_owned(), fact.value.clone().into()));
+    let facts = facts
+        .iter()
+        .map(|fact| (fact.name.to_owned(), fact.value.clone().into()));
     report["facts"] = serde_json::Value::Object(facts.collect());
     report
 }
@@ -99,10 +101,19 @@ fn advice(requirements: &[Requirement]) -> String {
         text.push_str("\nTo do, in this order; run `twine doctor` again after each step\n");
     }
     for (number, step) in (1..).zip(&steps) {
-        let _ = writeln!(text, "  {number}. {}\n     for: {}", step.remedy, step.names.join(", "));
+        let _ = writeln!(
+            text,
+            "  {number}. {}\n     for: {}",
+            step.remedy,
+            step.names.join(", ")
+        );
     }
     let is_aesm = |r: &&Requirement| r.state == State::Optional && r.name.starts_with("AESM");
-    if let Some(aesm) = requirements.iter().find(is_aesm).filter(|_| steps.is_empty()) {
+    if let Some(aesm) = requirements
+        .iter()
+        .find(is_aesm)
+        .filter(|_| steps.is_empty())
+    {
         let _ = writeln!(text, "\nFor attestation: {}", aesm.remedy);
     }
     text

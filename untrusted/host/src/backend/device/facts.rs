@@ -29,7 +29,10 @@ pub(super) fn collect(cpu: &Cpu, linux: &Linux) -> Vec<Fact> {
         ("processor flags", flags(&cpuinfo)),
         ("CPUID", Some(format!("{cpu:?}"))),
         ("machine", dmi(&["sys_vendor", "product_name"])),
-        ("firmware", dmi(&["bios_vendor", "bios_version", "bios_date"])),
+        (
+            "firmware",
+            dmi(&["bios_vendor", "bios_version", "bios_date"]),
+        ),
         ("distribution", distribution()),
         ("kernel", Some(linux.release.clone())),
         ("kernel configuration", configuration(&linux.release)),
@@ -44,9 +47,22 @@ pub(super) fn collect(cpu: &Cpu, linux: &Linux) -> Vec<Fact> {
         ("personality", read("/proc/self/personality")),
         ("address space", limit("Max address space")),
         ("vm.max_map_count", read("/proc/sys/vm/max_map_count")),
-        ("vm.overcommit_memory", read("/proc/sys/vm/overcommit_memory")),
+        (
+            "vm.overcommit_memory",
+            read("/proc/sys/vm/overcommit_memory"),
+        ),
         ("security modules", read("/sys/kernel/security/lsm")),
-        ("AESM", Some(if linux.aesm { "answers" } else { "does not answer" }.into())),
+        (
+            "AESM",
+            Some(
+                if linux.aesm {
+                    "answers"
+                } else {
+                    "does not answer"
+                }
+                .into(),
+            ),
+        ),
         ("quote libraries", libraries()),
     ];
     let facts = found.into_iter().map(|(name, value)| Fact {
@@ -65,19 +81,27 @@ fn field(text: &str, name: &str, separator: &str) -> Option<String> {
 
 fn signature(cpuinfo: &str) -> Option<String> {
     let of = |name| field(cpuinfo, name, ":");
-    Some(format!("{}, {}, {}", of("cpu family")?, of("model")?, of("stepping")?))
+    Some(format!(
+        "{}, {}, {}",
+        of("cpu family")?,
+        of("model")?,
+        of("stepping")?
+    ))
 }
 
 /// Those flags that matter here.
 fn flags(cpuinfo: &str) -> Option<String> {
     let all = field(cpuinfo, "flags", ":")?;
-    let matters = |flag: &&str| flag.starts_with("sgx") || ["hypervisor", "avx", "fsgsbase"].contains(flag);
+    let matters =
+        |flag: &&str| flag.starts_with("sgx") || ["hypervisor", "avx", "fsgsbase"].contains(flag);
     let some: Vec<&str> = all.split_whitespace().filter(matters).collect();
     Some(some.join(" "))
 }
 
 fn dmi(names: &[&str]) -> Option<String> {
-    let values = names.iter().filter_map(|name| read(&format!("/sys/class/dmi/id/{name}")));
+    let values = names
+        .iter()
+        .filter_map(|name| read(&format!("/sys/class/dmi/id/{name}")));
     let values: Vec<String> = values.collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
@@ -98,7 +122,15 @@ fn configuration(release: &str) -> Option<String> {
 /// Those words of the kernel's command line that matter here; the others are the owner's business.
 fn parameters() -> Option<String> {
     let text = fs::read_to_string("/proc/cmdline").ok()?;
-    let matters = ["nosgx", "vdso", "clearcpuid", "mitigations", "noexec", "nofsgsbase", "dis_ucode_ldr"];
+    let matters = [
+        "nosgx",
+        "vdso",
+        "clearcpuid",
+        "mitigations",
+        "noexec",
+        "nofsgsbase",
+        "dis_ucode_ldr",
+    ];
     let words = text
         .split_whitespace()
         .filter(|word| matters.iter().any(|name| word.starts_with(name)));
@@ -120,7 +152,9 @@ fn nodes() -> Option<String> {
 /// The options that a folder is mounted with.
 fn mount(folder: &str) -> Option<String> {
     let text = fs::read_to_string("/proc/self/mounts").ok()?;
-    let line = text.lines().rfind(|line| line.split(' ').nth(1) == Some(folder))?;
+    let line = text
+        .lines()
+        .rfind(|line| line.split(' ').nth(1) == Some(folder))?;
     let mut words = line.split(' ').skip(2);
     Some(format!("{} {}", words.next()?, words.next()?))
 }
@@ -154,9 +188,22 @@ fn entry() -> String {
 }
 
 fn libraries() -> Option<String> {
-    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/opt/intel/sgxpsw/aesm"];
-    let names = ["libsgx_dcap_ql.so.1", "libsgx_quote_ex.so.1", "libdcap_quoteprov.so.1", "libsgx_urts.so"];
-    let found = |name: &&&str| folders.iter().any(|folder| Path::new(folder).join(name).exists());
+    let folders = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib64",
+        "/opt/intel/sgxpsw/aesm",
+    ];
+    let names = [
+        "libsgx_dcap_ql.so.1",
+        "libsgx_quote_ex.so.1",
+        "libdcap_quoteprov.so.1",
+        "libsgx_urts.so",
+    ];
+    let found = |name: &&&str| {
+        folders
+            .iter()
+            .any(|folder| Path::new(folder).join(name).exists())
+    };
     let there: Vec<&str> = names.iter().filter(found).copied().collect();
     (!there.is_empty()).then(|| there.join(", "))
 }
@@ -173,7 +220,10 @@ mod tests {
     #[test]
     fn facts_are_found_in_what_linux_shows() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\nmodel\t\t: 106\ncpu family\t: 6\nstepping\t: 6\nflags\t\t: fpu avx sgx sgx_lc vme\n";
-        assert_eq!(field(cpuinfo, "model name", ":").as_deref(), Some("Some CPU @ 2.00GHz"));
+        assert_eq!(
+            field(cpuinfo, "model name", ":").as_deref(),
+            Some("Some CPU @ 2.00GHz")
+        );
         assert_eq!(signature(cpuinfo).as_deref(), Some("6, 106, 6"));
         assert_eq!(flags(cpuinfo).as_deref(), Some("avx sgx sgx_lc"));
         assert_eq!(field(cpuinfo, "microcode", ":"), None);
@@ -182,13 +232,23 @@ mod tests {
     #[test]
     fn a_report_says_nothing_of_the_owner() {
         let facts = collect(&Cpu::detect(), &Linux::detect());
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
         let home = std::env::var("HOME").unwrap_or_default();
         for fact in &facts {
             let words = || fact.value.split([' ', ',', '/']);
-            assert!(!words().any(|word| word == host && host.len() > 3), "{fact:?}");
+            assert!(
+                !words().any(|word| word == host && host.len() > 3),
+                "{fact:?}"
+            );
             assert!(home.len() < 4 || !fact.value.contains(&home), "{fact:?}");
         }
-        assert!(facts.iter().any(|fact| fact.name == "kernel" && fact.value != "none"));
+        assert!(
+            facts
+                .iter()
+                .any(|fact| fact.name == "kernel" && fact.value != "none")
+        );
     }
 }
