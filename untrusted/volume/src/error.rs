@@ -82,7 +82,7 @@ pub enum Error {
         numbers: Vec<usize>,
     },
     /// A key file is not what it should be.
-    #[error("{}: not {expected} of X25519 in PEM", path.display())]
+    #[error("{}: not {expected}", path.display())]
     KeyFile {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! Recovery keys as files: PKCS#8 and SubjectPublicKeyInfo in PEM (RFC 8410), as `openssl genpkey -algorithm X25519` and
 //! `openssl pkey -pubout` write them.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -15,6 +15,7 @@ use twine_recovery::{PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, at};
+use crate::secret::ProvisionedKey;
 
 /// id-X25519 (RFC 8410, section 3).
 const X25519: AlgorithmIdentifierRef<'_> = AlgorithmIdentifierRef {
@@ -33,7 +34,7 @@ pub fn read_private(path: &Path) -> Result<PrivateKey> {
     let text = Zeroizing::new(fs::read_to_string(path).map_err(at(path))?);
     private_of(&text).ok_or_else(|| Error::KeyFile {
         path: path.to_owned(),
-        expected: "a private key",
+        expected: "a private key of X25519 in PEM",
     })
 }
 
@@ -45,8 +46,32 @@ pub fn read_public(path: &Path) -> Result<PublicKey> {
     let text = fs::read_to_string(path).map_err(at(path))?;
     public_of(&text).ok_or_else(|| Error::KeyFile {
         path: path.to_owned(),
-        expected: "a public key",
+        expected: "a public key of X25519 in PEM",
     })
+}
+
+/// Reads the key that a provisioner sends for a volume: a file of 32 bytes.
+///
+/// # Errors
+/// As [`read_private`].
+pub fn read_provisioned(path: &Path) -> Result<ProvisionedKey> {
+    let mut file = File::open(path).map_err(at(path))?;
+    let mut bytes = Zeroizing::new([0; 33]);
+    let mut len = 0;
+    // One more than a key has, so that a longer file shows.
+    while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest).map_err(at(path))? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    match bytes.first_chunk() {
+        Some(key) if len == key.len() => Ok(ProvisionedKey::new(Zeroizing::new(*key))),
+        _ => Err(Error::KeyFile {
+            path: path.to_owned(),
+            expected: "a volume's key of 32 bytes",
+        }),
+    }
 }
 
 /// Writes a private key to a new file that only its owner can read.

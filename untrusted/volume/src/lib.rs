@@ -32,7 +32,7 @@ pub mod tree;
 pub mod volume;
 
 pub use error::{Error, Result};
-pub use secret::{NewHolder, Secret};
+pub use secret::{NewHolder, ProvisionedKey, Secret};
 pub use twine_fs as fs;
 pub use twine_recovery::{PrivateKey, PublicKey};
 pub use volume::Volume;

@@ -14,10 +14,15 @@ pub enum Secret {
     Passphrase(Passphrase),
     /// The private half of a recovery key.
     RecoveryKey(PrivateKey),
+    /// What a provisioner sends to enclaves.
+    Provisioned(ProvisionedKey),
 }
 
 /// A passphrase: any bytes. Wiped when dropped, never printed.
 pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+/// What a provisioner sends to enclaves for a volume: 32 random bytes. Wiped when dropped, never printed.
+pub struct ProvisionedKey(Zeroizing<[u8; 32]>);
 
 /// Somebody for whom a slot shall be made.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub enum NewHolder<'a> {
     Passphrase(&'a Passphrase, Cost),
     /// The holder of the private half.
     Recovery(PublicKey),
+    /// Whoever the provisioner sends the key to.
+    Provisioned(&'a ProvisionedKey),
 }
 
 /// A slot's ingredients.
@@ -55,12 +62,27 @@ impl std::fmt::Debug for Passphrase {
     }
 }
 
+impl ProvisionedKey {
+    /// Takes the bytes.
+    #[must_use]
+    pub const fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for ProvisionedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProvisionedKey(..)")
+    }
+}
+
 impl Secret {
     /// What the secret is called in messages.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Passphrase(_) => "a passphrase",
             Self::RecoveryKey(_) => "this recovery key",
+            Self::Provisioned(_) => "a provisioner's key",
         }
     }
 
@@ -101,6 +123,7 @@ impl Secret {
                 let secret = key.decapsulate(&slots.uuid(), &slot.parameters);
                 Ok(secret.map(|secret| SlotSecret::new(*secret)))
             }
+            (Self::Provisioned(key), SlotKind::Provisioned) => Ok(Some(SlotSecret::new(*key.0))),
             _ => Ok(None),
         }
     }
@@ -141,6 +164,11 @@ impl NewHolder<'_> {
                     secret: SlotSecret::new(*sent.secret),
                 })
             }
+            Self::Provisioned(key) => Ok(Lock {
+                kind: SlotKind::Provisioned,
+                parameters: Vec::new(),
+                secret: SlotSecret::new(*key.0),
+            }),
         }
     }
 }

@@ -224,6 +224,7 @@ impl Volume {
                 (Secret::Passphrase(passphrase), Some(cost), _) if own => {
                     NewHolder::Passphrase(passphrase, cost)
                 }
+                (Secret::Provisioned(key), ..) if own => NewHolder::Provisioned(key),
                 _ => {
                     lost.push(slot.number);
                     continue;

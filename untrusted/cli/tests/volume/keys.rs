@@ -48,6 +48,38 @@ fn a_passphrase_file_that_others_can_read_is_warned_of() {
 }
 
 #[test]
+fn a_provisioners_key_opens_what_was_made_for_it() {
+    let bench = Bench::with_volume();
+    for (file, bytes) in [
+        ("key", &[7; 32][..]),
+        ("other", &[8; 32]),
+        ("short", &[7; 31]),
+        ("long", &[7; 33]),
+    ] {
+        fs::write(bench.path(file), bytes).unwrap();
+    }
+    let refused = bench.twine("ls", &["v"], &["--key-file", "key"]);
+    assert_refused(&refused, 115, "no key slot");
+    bench.good("slots", &["v", "--add-key-file", "key"]);
+    assert_code(&bench.twine("ls", &["v"], &["--key-file", "key"]), 0);
+    let refused = bench.twine("ls", &["v"], &["--key-file", "other"]);
+    assert_refused(&refused, 115, "does not open this volume");
+    for file in ["short", "long"] {
+        let refused = bench.twine("ls", &["v"], &["--key-file", file]);
+        assert_refused(&refused, 115, "not a volume's key of 32 bytes");
+    }
+    let created = bench.twine("create", &["fresh"], &["--key-file", "key"]);
+    assert_code(&created, 0);
+    let opened = bench.twine("info", &["fresh"], &["--key-file", "key"]);
+    assert_code(&opened, 0);
+    let output = bench.twine("slots", &["fresh"], &[]);
+    assert!(
+        text(&output.stdout).contains("provisioned after attestation"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn a_recovery_key_opens_what_was_made_for_its_public_half() {
     let bench = Bench::with_volume();
     bench.twine("keygen", &["offline"], &[]);

@@ -26,6 +26,10 @@ pub(super) struct Arguments {
     /// Let the holder of the private half of this recovery key open the volume, too; may be repeated
     #[arg(long, value_name = "FILE.pub")]
     recovery_to: Vec<PathBuf>,
+    /// Let enclaves open the volume to which the provisioner sends this key (a file of 32 random bytes); no passphrase is asked
+    /// for then
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     #[command(flatten)]
     passphrase: NewPassphrase,
 }
@@ -72,12 +76,18 @@ impl Arguments {
             .map(|path| keyfile::read_public(path))
             .collect();
         let recipients = recipients?;
+        let key = self.key_file.as_deref().map(unlock::provisioned);
+        let key = key.transpose()?;
         let passphrase = match given {
-            Some(passphrase) => passphrase,
-            None => unlock::ask_for_new("Passphrase for the new volume: ")?,
+            None if key.is_none() => Some(unlock::ask_for_new("Passphrase for the new volume: ")?),
+            given => given,
         };
-        unlock::check_new(&passphrase)?;
-        let mut holders = vec![NewHolder::Passphrase(&passphrase, cost)];
+        let mut holders = Vec::new();
+        if let Some(passphrase) = &passphrase {
+            unlock::check_new(passphrase)?;
+            holders.push(NewHolder::Passphrase(passphrase, cost));
+        }
+        holders.extend(key.as_ref().map(NewHolder::Provisioned));
         holders.extend(recipients.into_iter().map(NewHolder::Recovery));
         let volume = Volume::create(&self.volume, suite, &holders)?;
         let mark = MarkText(volume.fs().mark());

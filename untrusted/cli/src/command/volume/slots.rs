@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Add a slot for the holder of the private half of this recovery key
     #[arg(long, value_name = "FILE.pub", help_heading = "Changes")]
     add_recovery_key: Option<PathBuf>,
+    /// Add a slot for enclaves to which the provisioner sends this key (a file of 32 random bytes)
+    #[arg(long, value_name = "FILE", help_heading = "Changes")]
+    add_key_file: Option<PathBuf>,
     /// Remove a slot
     #[arg(long, value_name = "NUMBER", help_heading = "Changes")]
     remove: Option<usize>,
@@ -59,6 +62,7 @@ impl Arguments {
             || self.add_passphrase_env.is_some()
             || self.add_passphrase_file.is_some()
             || self.add_recovery_key.is_some()
+            || self.add_key_file.is_some()
             || self.remove.is_some();
         if changes {
             self.change()?;
@@ -80,6 +84,8 @@ impl Arguments {
             Some(path) => Some(keyfile::read_public(path)?),
             None => None,
         };
+        let key = self.add_key_file.as_deref().map(unlock::provisioned);
+        let key = key.transpose()?;
         let given = unlock::given(
             self.add_passphrase_env.as_deref(),
             self.add_passphrase_file.as_deref(),
@@ -97,6 +103,10 @@ impl Arguments {
         }
         if let Some(recipient) = recipient {
             let number = volume.add_slot(&NewHolder::Recovery(recipient))?;
+            log::info!("added slot {number}");
+        }
+        if let Some(key) = &key {
+            let number = volume.add_slot(&NewHolder::Provisioned(key))?;
             log::info!("added slot {number}");
         }
         if let Some(number) = self.remove {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use twine_volume::secret::Passphrase;
-use twine_volume::{Error, Secret, keyfile};
+use twine_volume::{Error, ProvisionedKey, Secret, keyfile};
 use zeroize::Zeroizing;
 
 use crate::exit::{Blame, Code};
@@ -40,6 +40,13 @@ pub(super) struct Unlock {
         help_heading = "Unlocking [default: ask for a passphrase]"
     )]
     recovery_key: Option<PathBuf>,
+    /// Unlock with the key that the provisioner sends to enclaves (a file of 32 bytes)
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Unlocking [default: ask for a passphrase]"
+    )]
+    key_file: Option<PathBuf>,
 }
 
 impl Unlock {
@@ -54,6 +61,9 @@ impl Unlock {
             warn_if_exposed(path);
             return Ok(Secret::RecoveryKey(keyfile::read_private(path)?));
         }
+        if let Some(path) = &self.key_file {
+            return Ok(Secret::Provisioned(provisioned(path)?));
+        }
         let given = given(
             self.passphrase_env.as_deref(),
             self.passphrase_file.as_deref(),
@@ -61,6 +71,12 @@ impl Unlock {
         let passphrase = given.map_or_else(|| ask(&prompt(volume)), Ok)?;
         Ok(Secret::Passphrase(passphrase))
     }
+}
+
+/// A provisioner's key from a file.
+pub(super) fn provisioned(path: &Path) -> Result<ProvisionedKey> {
+    warn_if_exposed(path);
+    Ok(keyfile::read_provisioned(path)?)
 }
 
 /// A passphrase from a variable or a file.
@@ -106,7 +122,7 @@ fn prompt(volume: &Path) -> String {
 
 fn read_hidden(prompt: &str) -> Result<Zeroizing<Vec<u8>>> {
     let text = rpassword::prompt_password(prompt)
-        .context("no terminal to ask for a passphrase; use --passphrase-env, --passphrase-file or --recovery-key")?;
+        .context("no terminal to ask for a passphrase; use --passphrase-env, --passphrase-file, --recovery-key or --key-file")?;
     Ok(Zeroizing::new(text.into_bytes()))
 }
 
