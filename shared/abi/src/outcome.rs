@@ -42,6 +42,8 @@ pub enum Kind {
     BundleRefused = 12,
     /// The host gave no quote, so there is no evidence.
     QuoteMissing = 13,
+    /// The launch document names an owner, whose signature is missing or wrong.
+    SignatureRefused = 14,
 }
 
 impl TryFrom<u32> for Kind {
@@ -64,6 +66,7 @@ impl TryFrom<u32> for Kind {
             11 => Self::BundleMissing,
             12 => Self::BundleRefused,
             13 => Self::QuoteMissing,
+            14 => Self::SignatureRefused,
             _ => return Err(number),
         })
     }

@@ -18,6 +18,7 @@ mod guests;
 mod lies;
 mod limits;
 mod many;
+mod owner;
 mod requests;
 mod third_party;
 mod volumes;

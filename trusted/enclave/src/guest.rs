@@ -46,7 +46,7 @@ fn run() -> Result<Outcome, Outcome> {
         isv_svn: report.isv_svn,
         cpu_svn: report.cpu_svn,
     };
-    let document = identity.verify(&request.document)?;
+    let document = identity.verify(&request.document, &request.signature)?;
     let stack_len = document
         .limits
         .stack_bytes

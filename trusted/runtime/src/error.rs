@@ -7,7 +7,7 @@ use core::fmt;
 use twine_abi::outcome::Kind;
 use twine_abi::profile;
 use twine_fs::SlotKind;
-use twine_launch::Digest;
+use twine_launch::{Binding, Digest, RecoveryKey};
 
 use crate::platform::Fault;
 
@@ -28,6 +28,12 @@ pub enum Error {
     Document(twine_launch::Error),
     /// The document asks for what this release does not do; the key.
     Unenforced(&'static str),
+    /// The document names an owner, and the host passed no signature.
+    NotSigned,
+    /// The host passed a signature of the document that is not its owner's.
+    WrongSignature,
+    /// What the document calls its owner's key is not a point of P-256.
+    OwnersKey,
     /// The host passed a module that is not the one the document names.
     OtherModule {
         /// The hash in the document.
@@ -86,6 +92,20 @@ pub enum VolumeError {
     NoSlots,
     /// No slot is for this program in this runtime; what the slots are for.
     NotForUs(Vec<SlotKind>),
+    /// A slot was sealed on another machine, by another user's emulator, or in another runtime.
+    Elsewhere,
+    /// A slot was sealed in this runtime, for another program; what ours is told by.
+    OtherProgram(Binding),
+    /// A slot is for this program, and the owner's document that sealed it had this higher version.
+    NewerDocument(u16),
+    /// The provisioner brought another key than the one the volume was made with.
+    OtherProvisionedKey,
+    /// The provisioner brought no key.
+    NoProvisionedKey,
+    /// A recovery key of the launch document is nobody's: no slot can be made for it.
+    RecoveryKey(RecoveryKey),
+    /// All slots are taken.
+    NoFreeSlot,
     /// A slot is for this program, but a newer runtime or processor microcode made it.
     Newer,
     /// The file system's reason.
@@ -100,7 +120,9 @@ impl Error {
             Self::OtherDocument
             | Self::OtherVersion { .. }
             | Self::Document(_)
-            | Self::Unenforced(_) => Kind::DocumentRefused,
+            | Self::Unenforced(_)
+            | Self::OwnersKey => Kind::DocumentRefused,
+            Self::NotSigned | Self::WrongSignature => Kind::SignatureRefused,
             Self::OtherModule { .. } => Kind::ModuleRefused,
             Self::OtherEngine { .. }
             | Self::Unusable(_)
@@ -131,6 +153,16 @@ impl fmt::Display for Error {
             Self::Document(error) => error.fmt(f),
             Self::Unenforced(key) => {
                 write!(f, "the launch document uses `{key}`, which this release does not have yet")
+            }
+            Self::NotSigned => f.write_str(
+                "the launch document names an owner, and comes without the owner's signature (`twine sign`)",
+            ),
+            Self::WrongSignature => f.write_str(
+                "the signature of the launch document is not its owner's, or the document has been changed since: \
+                 have the owner sign it again (`twine sign`)",
+            ),
+            Self::OwnersKey => {
+                f.write_str("the launch document's `owner.key` is not a public key of P-256")
             }
             Self::OtherModule { expected, found } => write!(
                 f,
@@ -202,6 +234,34 @@ impl fmt::Display for VolumeError {
             }
             Self::Newer => f.write_str(
                 "its key was sealed by a newer runtime or newer processor microcode; run that one",
+            ),
+            Self::Elsewhere => f.write_str(
+                "its key was sealed on another machine, by another user's emulator, or in another runtime: \
+                 another image or signer, or a debug launch",
+            ),
+            Self::OtherProgram(binding) => write!(
+                f,
+                "its key was sealed on this machine for another {}",
+                match binding {
+                    Binding::Module => "module",
+                    Binding::Document => "launch document",
+                    Binding::Owner => "owner, or another application of the owner's",
+                }
+            ),
+            Self::NewerDocument(version) => write!(
+                f,
+                "its key was sealed by version {version} of the application, and this one is older; run that one"
+            ),
+            Self::OtherProvisionedKey => {
+                f.write_str("the key that the provisioner sent is not the one it was made with")
+            }
+            Self::NoProvisionedKey => f.write_str("the provisioner has sent no key for it"),
+            Self::RecoveryKey(key) => write!(
+                f,
+                "the launch document's recovery key {key} is not a public key of X25519"
+            ),
+            Self::NoFreeSlot => f.write_str(
+                "all its key slots are taken; remove one (`twine volume slots`)",
             ),
             Self::FileSystem(error) => error.fmt(f),
         }

@@ -21,6 +21,7 @@ use twine_launch::limits::{STRINGS_COUNT_MAX, STRINGS_LEN_BYTES_MAX};
 use twine_launch::{Arguments, Digest, Environment, LaunchDocument, Migration};
 
 use crate::error::Error;
+use crate::owner;
 
 /// What the enclave's own report says of the application (REPORT. Intel SDM vol. 3D, "Layout of REPORT").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,12 +37,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Checks that `bytes` are this enclave's launch document, and reads them.
+    /// Checks that `bytes` are this enclave's launch document, and signed if they name an owner, and reads them.
     ///
     /// # Errors
     /// [`Error::OtherDocument`] before a single byte is interpreted; then [`Error::Document`],
-    /// [`Error::OtherVersion`], [`Error::Unenforced`].
-    pub fn verify(&self, bytes: &[u8]) -> Result<LaunchDocument, Error> {
+    /// [`Error::OtherVersion`], [`Error::NotSigned`], [`Error::WrongSignature`], [`Error::OwnersKey`],
+    /// [`Error::Unenforced`].
+    pub fn verify(&self, bytes: &[u8], signature: &[u8]) -> Result<LaunchDocument, Error> {
         if Sha512::digest(bytes).as_slice() != self.config_id.as_slice() {
             return Err(Error::OtherDocument);
         }
@@ -52,6 +54,7 @@ impl Identity {
                 enclave: self.config_svn,
             });
         }
+        owner::verify(&document, bytes, signature)?;
         match unenforced(&document) {
             Some(key) => Err(Error::Unenforced(key)),
             None => Ok(document),
@@ -63,9 +66,7 @@ impl Identity {
 fn unenforced(document: &LaunchDocument) -> Option<&'static str> {
     let asked = [
         ("module.confidential", document.module.confidential),
-        ("owner", document.owner.is_some()),
         ("provisioning", document.provisioning.is_some()),
-        ("recovery", !document.recovery.is_empty()),
         ("tls", document.tls.is_some()),
         ("migration", document.migration != Migration::default()),
     ];

@@ -16,6 +16,7 @@
 //! | `attestation` | what the enclave says of itself to others, and believes of them |
 //! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
+//! | `owner` | whether the owner has signed the launch document |
 //! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | `guest_calls` | the import module `twine`, by which a guest has its enclave vouch for it |
@@ -46,6 +47,7 @@ pub mod limits;
 mod mounting;
 mod null_call;
 pub mod outcome;
+mod owner;
 pub mod platform;
 mod run;
 #[cfg(feature = "spectest")]

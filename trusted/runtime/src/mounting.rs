@@ -10,7 +10,7 @@ use crate::files::{Access, FileSystem, Mount, ProtectedFiles, Tmpfs, TmpfsLimits
 use crate::identity::Identity;
 use crate::limits::TMPFS_INODE_LEN;
 use crate::platform::Platform;
-use crate::volume;
+use crate::volume::{self, VolumeKeys};
 
 /// Opens what the document mounts, in its order.
 ///
@@ -20,6 +20,7 @@ pub(crate) fn mount(
     platform: &mut dyn Platform,
     identity: &Identity,
     document: &LaunchDocument,
+    keys: &VolumeKeys,
 ) -> Result<Vec<Mount>, Error> {
     let mounts = document.mounts.iter().enumerate();
     mounts
@@ -27,7 +28,8 @@ pub(crate) fn mount(
             let files: Box<dyn FileSystem> = match &mount.kind {
                 MountKind::Volume(policy) => {
                     let program = (identity, document);
-                    let volume = volume::open(platform, program, position, mount, policy)?;
+                    let mounted = (mount, policy);
+                    let volume = volume::open(platform, program, keys, position, mounted)?;
                     Box::new(ProtectedFiles::new(volume))
                 }
                 MountKind::Tmpfs { size_bytes } => Box::new(tmpfs(platform, *size_bytes)),

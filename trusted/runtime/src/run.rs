@@ -30,6 +30,7 @@ use crate::limits::{BACKTRACE_FRAMES_MAX, MISSING_IMPORTS_MAX};
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
+use crate::volume::VolumeKeys;
 use crate::{attestation, engine, guest_calls, mounting, null_call, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
@@ -76,7 +77,7 @@ impl core::fmt::Debug for Remains {
 /// its end; with [`launch_flag::ATTEST`], makes evidence of it instead.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
     launch_with(platform, identity, request, |platform, document| {
-        mounting::mount(platform, identity, document)
+        mounting::mount(platform, identity, document, &VolumeKeys::new())
     })
 }
 
@@ -120,7 +121,7 @@ fn prepare(
     request: Request,
     mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
 ) -> Result<Guest, Error> {
-    let document = identity.verify(&request.document)?;
+    let document = identity.verify(&request.document, &request.signature)?;
     let arguments = identity::arguments(&document.arguments, &request.arguments)?;
     let environment = identity::environment(&document.environment, &request.environment)?;
     let engine = engine::engine(&document)?;

@@ -146,7 +146,7 @@ impl Code {
 
     const fn of_refusal(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Document | Refusal::Arguments => Self::Document,
+            Refusal::Document | Refusal::Signature | Refusal::Arguments => Self::Document,
             Refusal::Module | Refusal::ModuleUnusable => Self::Module,
             Refusal::Limit => Self::Limit,
             Refusal::Volume => Self::Key,

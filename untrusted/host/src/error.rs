@@ -179,6 +179,9 @@ pub enum Refusal {
     /// This host gave no quote.
     #[error("the enclave got no quote")]
     QuoteMissing,
+    /// The launch document names an owner, whose signature is missing or wrong.
+    #[error("the enclave refuses to start without the owner")]
+    Signature,
     /// This library broke the rules of a host call.
     #[error("the enclave says that its host misbehaved")]
     Host,

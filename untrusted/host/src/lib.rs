@@ -79,8 +79,11 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod image;
+#[cfg(feature = "compiler")]
+pub mod imports;
 pub mod launch;
 pub mod module;
+pub mod owner;
 pub mod provision;
 pub mod quote;
 mod runtime;

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("twine-recovery", &[]),
     (
         "twine-runtime",
-        &["twine-abi", "twine-evidence", "twine-fs", "twine-launch"],
+        &["twine-abi", "twine-evidence", "twine-fs", "twine-launch", "twine-recovery"],
     ),
     (
         "twine-enclave",

@@ -56,7 +56,7 @@ pub(crate) fn launch(
 }
 
 fn run(identity: &Identity, request: &Request) -> Result<Report, Error> {
-    let document = identity.verify(&request.document)?;
+    let document = identity.verify(&request.document, &request.signature)?;
     let verified = VerifiedModule::verify(&document, &request.module)?;
     let script = Script::decode(verified.bytes())
         .ok_or_else(|| Error::Unusable("it is not a well-formed script".into()))?;

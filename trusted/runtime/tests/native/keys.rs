@@ -13,18 +13,24 @@ use sha2::{Digest as _, Sha256};
 use twine_abi::exchange::Clock;
 use twine_abi::outcome::Kind;
 use twine_abi::sgx::{KeyPolicy, KeyRequest};
-use twine_fs::{Access, KeySlots, MemoryStore, Store as _};
-use twine_launch::{Binding, KeySource, Mount, MountKind, RuntimeBinding, VolumePolicy};
+use twine_fs::{
+    Access, KeySlots, MemoryStore, Options, Slot, SlotKind, SlotSecret, Store as _, Volume,
+};
+use twine_launch::{
+    Binding, KeySource, Mount, MountKind, RecoveryKey, RuntimeBinding, VolumePolicy,
+};
+use twine_recovery::{PrivateKey, PublicKey};
 use twine_runtime::{Fault, Identity, OpenStore, Outcome, Platform, Sink, launch};
 use zeroize::Zeroizing;
 
-use crate::support::{Launch, Services, SharedWorld};
+use crate::support::{Launch, Services, SharedWorld, owner};
 
 /// An enclave on a machine, and the volume that its host offers.
 #[derive(Clone)]
 struct Machine {
     store: Arc<MemoryStore>,
     made: bool,
+    fuses: u8,
     image: u8,
     signer: u8,
     isv_svn: u16,
@@ -37,6 +43,7 @@ impl Machine {
         Self {
             store: Arc::default(),
             made: true,
+            fuses: 1,
             image: 1,
             signer: 1,
             isv_svn: 5,
@@ -57,8 +64,20 @@ impl Machine {
         program: &str,
         argument: &str,
     ) -> Outcome {
+        self.launch_with(access, policy, program, |guest| {
+            guest.draft.arguments = twine_launch::Arguments::Fixed(vec![argument.into()]);
+        })
+    }
+
+    fn launch_with(
+        &mut self,
+        access: Access,
+        policy: VolumePolicy,
+        program: &str,
+        change: impl FnOnce(&mut Launch),
+    ) -> Outcome {
         let mut guest = Launch::new(program);
-        guest.draft.arguments = twine_launch::Arguments::Fixed(vec![argument.into()]);
+        change(&mut guest);
         guest.draft.mounts = vec![Mount {
             guest: "/".into(),
             kind: MountKind::Volume(policy),
@@ -74,6 +93,38 @@ impl Machine {
         let outcome = launch(Box::new(self.clone()), &identity, request).outcome;
         self.made = false;
         outcome
+    }
+
+    /// Launches a signed document.
+    fn launch_signed(&mut self, program: &str, by: u8, name: &str, version: u16) -> Outcome {
+        self.launch_with(Access::ReadWrite, BY_OWNER, program, |guest| {
+            guest.owner = Some(owner(by));
+            guest.draft.application.name = name.into();
+            guest.draft.application.version = version;
+        })
+    }
+
+    /// Launches with recovery keys.
+    fn launch_recoverable(&mut self, access: Access, keys: &[u8]) -> Outcome {
+        self.launch_with(access, BY_MODULE, PROGRAM, |guest| {
+            let keys = keys.iter().map(|byte| recovery_key(*byte).public());
+            guest.draft.recovery = keys.map(|key| RecoveryKey(*key.bytes())).collect();
+        })
+    }
+
+    /// Whom the slots are for, by recovery keys.
+    fn recipients(&self) -> Vec<u8> {
+        let slots = KeySlots::read(&*self.store).unwrap();
+        let recipient = |parameters: &[u8]| {
+            let key = PublicKey::of_slot(parameters).unwrap();
+            (0..9).find(|byte| recovery_key(*byte).public() == key)
+        };
+        let slots = slots
+            .slots()
+            .filter(|(_, slot)| slot.kind == SlotKind::Recovery);
+        slots
+            .map(|(_, slot)| recipient(&slot.parameters).unwrap())
+            .collect()
     }
 
     fn slot_parameters(&self) -> Vec<Vec<u8>> {
@@ -129,6 +180,7 @@ impl Platform for Machine {
         let policy = request.key_policy;
         let mut hash = Sha256::new();
         hash.update(request.to_bytes());
+        hash.update([self.fuses]);
         for (bit, value) in [
             (KeyPolicy::MRENCLAVE, self.image),
             (KeyPolicy::MRSIGNER, self.signer),
@@ -152,6 +204,7 @@ const fn policy(bound_to: Binding, runtime: RuntimeBinding) -> VolumePolicy {
 }
 
 const BY_MODULE: VolumePolicy = policy(Binding::Module, RuntimeBinding::Signer);
+const BY_OWNER: VolumePolicy = policy(Binding::Owner, RuntimeBinding::Signer);
 const BY_DOCUMENT: VolumePolicy = policy(Binding::Document, RuntimeBinding::Signer);
 
 const PROGRAM: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
@@ -181,6 +234,116 @@ fn a_key_bound_to_the_document_opens_for_no_other() {
     assert!(opened(&machine.launch(BY_DOCUMENT, PROGRAM, "a")));
     assert!(!opened(&machine.launch(BY_DOCUMENT, PROGRAM, "b")));
     assert!(!opened(&machine.launch(BY_MODULE, PROGRAM, "a")));
+}
+
+#[test]
+fn a_key_bound_to_the_owner_opens_for_what_the_owner_signs_under_the_same_name() {
+    let mut machine = Machine::new();
+    assert!(opened(&machine.launch_signed(PROGRAM, 1, "db", 3)));
+    assert!(opened(&machine.launch_signed(OTHER, 1, "db", 3)));
+    for (by, name) in [(2, "db"), (1, "web")] {
+        let refused = machine.launch_signed(PROGRAM, by, name, 3);
+        assert!(!opened(&refused));
+        assert!(refused.message.contains("for another owner"), "{refused:?}");
+    }
+    assert!(!opened(&machine.launch(BY_MODULE, PROGRAM, "a")));
+}
+
+#[test]
+fn once_a_newer_version_of_the_owners_has_opened_a_volume_an_older_one_does_not() {
+    let mut machine = Machine::new();
+    assert!(opened(&machine.launch_signed(PROGRAM, 1, "db", 3)));
+    let before = machine.slot_parameters();
+    assert!(opened(&machine.launch_signed(PROGRAM, 1, "db", 4)));
+    let after = machine.slot_parameters();
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after);
+    assert!(opened(&machine.launch_signed(PROGRAM, 1, "db", 4)));
+    assert_eq!(machine.slot_parameters(), after, "once is enough");
+    let refused = machine.launch_signed(PROGRAM, 1, "db", 3);
+    assert!(!opened(&refused));
+    assert!(
+        refused
+            .message
+            .contains("sealed by version 4 of the application"),
+        "{refused:?}"
+    );
+    // Of another owner's versions nothing is told: they are none of this one's.
+    let refused = machine.launch_signed(PROGRAM, 2, "db", 3);
+    assert!(refused.message.contains("for another owner"), "{refused:?}");
+}
+
+#[test]
+fn a_refusal_tells_another_program_from_another_machine() {
+    for policy in [BY_MODULE, BY_DOCUMENT] {
+        let mut machine = Machine::new();
+        assert!(opened(&machine.launch(policy, PROGRAM, "a")));
+        let refused = machine.launch(policy, OTHER, "a");
+        assert!(
+            refused
+                .message
+                .contains("sealed on this machine for another"),
+            "{refused:?}"
+        );
+        let elsewhere: [fn(&mut Machine); 2] =
+            [|machine| machine.fuses += 1, |machine| machine.signer += 1];
+        for change in elsewhere {
+            let mut other = machine.clone();
+            change(&mut other);
+            let refused = other.launch(policy, PROGRAM, "a");
+            assert!(!opened(&refused));
+            assert!(
+                refused
+                    .message
+                    .contains("another machine, by another user's emulator"),
+                "{refused:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_recovery_key_of_the_document_has_a_slot_that_opens() {
+    let mut machine = Machine::new();
+    assert!(opened(&machine.launch_recoverable(Access::ReadWrite, &[1])));
+    assert_eq!(machine.recipients(), [1]);
+    assert!(opened(
+        &machine.launch_recoverable(Access::ReadOnly, &[1, 2])
+    ));
+    assert_eq!(machine.recipients(), [1], "a reader changes nothing");
+    assert!(opened(
+        &machine.launch_recoverable(Access::ReadWrite, &[1, 2])
+    ));
+    assert_eq!(machine.recipients(), [1, 2]);
+    assert!(opened(&machine.launch(BY_MODULE, PROGRAM, "a")));
+    assert_eq!(machine.recipients(), [1, 2], "who has a slot keeps it");
+
+    let slots = KeySlots::read(&*machine.store).unwrap();
+    for byte in [1, 2] {
+        let opens = |(number, slot): (usize, &Slot)| {
+            let secret = recovery_key(byte).decapsulate(&slots.uuid(), &slot.parameters)?;
+            slots.unlock(number, &SlotSecret::new(*secret)).ok()
+        };
+        let key = slots.slots().find_map(opens).unwrap();
+        let store = Box::new(Arc::clone(&machine.store));
+        Volume::open(store, Box::new(Services), key, Options::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_recovery_key_that_is_nobodys_is_refused_by_name() {
+    let outcome = Machine::new().launch_with(Access::ReadWrite, BY_MODULE, PROGRAM, |guest| {
+        guest.draft.recovery = vec![RecoveryKey([0; 32])];
+    });
+    assert!(!opened(&outcome));
+    assert!(
+        outcome.message.contains("is not a public key of X25519"),
+        "{outcome:?}"
+    );
+}
+
+fn recovery_key(byte: u8) -> PrivateKey {
+    PrivateKey::new([byte; 32])
 }
 
 #[test]

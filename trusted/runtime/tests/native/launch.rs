@@ -6,7 +6,7 @@ use twine_abi::outcome::Kind;
 use twine_launch::{Arguments, Digest};
 use twine_runtime::{Identity, Outcome, Request, Sink, launch};
 
-use crate::support::{Launch, compile, compile_with};
+use crate::support::{Launch, compile, compile_with, owner};
 
 const HELLO: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -84,10 +84,61 @@ fn an_authentic_but_invalid_document_is_refused_with_line_and_key() {
 #[test]
 fn a_document_that_asks_for_what_the_runtime_does_not_do_is_refused() {
     let mut launch = Launch::new(HELLO);
-    launch.draft.recovery = vec![twine_launch::RecoveryKey([9; 32])];
+    launch.draft.migration.to = vec![twine_launch::Digest([9; 32])];
     let outcome = launch.run();
     assert_eq!(outcome.kind, Kind::DocumentRefused);
-    assert!(outcome.message.contains("`recovery`"), "{outcome:?}");
+    assert!(outcome.message.contains("`migration`"), "{outcome:?}");
+}
+
+#[test]
+fn a_document_with_an_owner_starts_with_the_owners_signature_alone() {
+    let signed = |spoil: &dyn Fn(&mut Vec<u8>)| {
+        let mut launch = Launch::new(HELLO);
+        launch.owner = Some(owner(1));
+        let (world, identity, mut request) = launch.seal();
+        spoil(&mut request.signature);
+        let outcome = twine_runtime::launch(Box::new(world), &identity, request).outcome;
+        (outcome.kind, outcome.message)
+    };
+    assert_eq!(signed(&|_| ()).0, Kind::Exited);
+    let (kind, message) = signed(&Vec::clear);
+    assert_eq!(kind, Kind::SignatureRefused);
+    assert!(
+        message.contains("without the owner's signature"),
+        "{message}"
+    );
+    let mut another = Launch::new(HELLO);
+    another.owner = Some(owner(1));
+    another.draft.application.version = 4;
+    let of_another_document = another.seal().2.signature;
+    let mut foreign = Launch::new(HELLO);
+    foreign.owner = Some(owner(2));
+    let of_another_owner = foreign.seal().2.signature;
+    for wrong in [of_another_document, of_another_owner, vec![0; 64]] {
+        let (kind, message) = signed(&|signature| signature.clone_from(&wrong));
+        assert_eq!(kind, Kind::SignatureRefused);
+        assert!(message.contains("is not its owner's"), "{message}");
+    }
+    for spoil in [
+        (|signature| signature.truncate(63)) as fn(&mut Vec<u8>),
+        |signature| signature.push(0),
+        |signature| signature[0] ^= 1,
+        |signature| signature[63] ^= 1,
+    ] {
+        assert_eq!(signed(&spoil).0, Kind::SignatureRefused);
+    }
+}
+
+#[test]
+fn an_owner_whose_key_is_no_point_is_the_documents_fault() {
+    let mut launch = Launch::new(HELLO);
+    let mut key = [0xff; 33];
+    key[0] = 2;
+    let key = twine_launch::VerifyingKey(key);
+    launch.draft.owner = Some(twine_launch::Owner { key });
+    let outcome = launch.run();
+    assert_eq!(outcome.kind, Kind::DocumentRefused);
+    assert!(outcome.message.contains("`owner.key`"), "{outcome:?}");
 }
 
 #[test]

@@ -11,11 +11,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+use p256::ecdsa::{Signature, SigningKey};
 use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::exchange::{Clock, interest};
 use twine_abi::profile::{self, CompilerFlag};
 use twine_fs::{HostPlatform, MemoryStore, Options, Suite, Volume, VolumeKey};
-use twine_launch::{Application, Diagnostics, Digest, Draft, LaunchDocument, ModuleIdentity};
+use twine_launch::{
+    Application, Diagnostics, Digest, Draft, LaunchDocument, ModuleIdentity, Owner, VerifyingKey,
+};
 use twine_runtime::files::{FileSystem, ProtectedFiles, Tmpfs, TmpfsLimits};
 use twine_runtime::{Fault, Identity, Mount, Outcome, Platform, Request, Sink, launch_with};
 
@@ -169,12 +173,19 @@ fn set(config: &mut wasmtime::Config, flag: &str, value: &str) {
     unsafe { config.cranelift_flag_set(flag, value) };
 }
 
+/// Somebody who signs documents.
+pub(crate) fn owner(byte: u8) -> SigningKey {
+    SigningKey::from_slice(&[byte; 32]).unwrap()
+}
+
 /// A launch in the making: everything has a default, every test changes what it is about.
 pub(crate) struct Launch {
     /// What the document will say.
     pub(crate) draft: Draft,
     /// What the host will pass beside the document.
     pub(crate) request: Request,
+    /// Who signs the document, if it is to name an owner.
+    pub(crate) owner: Option<SigningKey>,
     /// What is mounted.
     pub(crate) mounts: Vec<Mount>,
     /// The world outside.
@@ -208,6 +219,7 @@ impl Launch {
                 module,
                 ..Request::default()
             },
+            owner: None,
             mounts: Vec::new(),
             world: SharedWorld::default(),
         }
@@ -215,8 +227,18 @@ impl Launch {
 
     /// Fills in the document and an identity that fits it.
     pub(crate) fn seal(mut self) -> (SharedWorld, Identity, Request) {
+        if let Some(owner) = &self.owner {
+            let key = owner.verifying_key().to_sec1_point(true);
+            let key = VerifyingKey(key.as_bytes().try_into().unwrap());
+            self.draft.owner = Some(Owner { key });
+        }
         let document = LaunchDocument::new(self.draft).unwrap();
         self.request.document = document.to_toml().into_bytes();
+        if let Some(owner) = &self.owner {
+            let digest = Sha256::digest(&self.request.document);
+            let signature: Signature = owner.sign_prehash(&digest).unwrap();
+            self.request.signature = signature.to_bytes().to_vec();
+        }
         let identity = Identity {
             config_id: Sha512::digest(&self.request.document).into(),
             config_svn: document.application.version,

@@ -14,6 +14,7 @@ use super::outcome::Outcome;
 use super::run::{Inputs, Outside, Streams, Wrap, run};
 use crate::error::Error;
 use crate::module::Module;
+use crate::owner::DocumentSignature;
 use crate::provision::Provisioner;
 use crate::runtime::Runtime;
 use crate::serve::{Input, Output, Services};
@@ -32,6 +33,7 @@ pub struct Launch<'a> {
     timeout: Option<Duration>,
     streams: Streams,
     mounts: Mounts,
+    signature: Option<DocumentSignature>,
     provisioner: Option<Box<dyn Provisioner>>,
     debugging: Debugging,
     wrap: Option<Wrap>,
@@ -98,6 +100,7 @@ impl<'a> Launch<'a> {
             timeout: None,
             streams: Streams::default(),
             mounts: Mounts::default(),
+            signature: None,
             provisioner: None,
             debugging: Debugging::Forbidden,
             wrap: None,
@@ -228,6 +231,12 @@ impl<'a> Launch<'a> {
         }
     }
 
+    /// The owner's signature of the launch document, for the enclave to check. It is needed if the document names an owner.
+    pub const fn signature(mut self, signature: DocumentSignature) -> Self {
+        self.signature = Some(signature);
+        self
+    }
+
     /// Who answers the enclave's request if the launch document asks for a provisioner.
     pub fn provisioner(mut self, provisioner: impl Provisioner + 'static) -> Self {
         self.provisioner = Some(Box::new(provisioner));
@@ -310,6 +319,7 @@ impl<'a> Launch<'a> {
         let arguments = arguments(&document, self.arguments);
         let inputs = Inputs {
             document: &SharedBuffer::copy_of(&bytes),
+            signature: self.signature,
             module,
             arguments: &arguments,
             environment: &self.environment,

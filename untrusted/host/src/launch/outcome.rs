@@ -66,6 +66,7 @@ fn interpret(kind: Kind, code: u32, message: String) -> Result<Outcome, Error> {
         Kind::BundleMissing => Refusal::BundleMissing,
         Kind::BundleRefused => Refusal::Bundle,
         Kind::QuoteMissing => Refusal::QuoteMissing,
+        Kind::SignatureRefused => Refusal::Signature,
     };
     Err(Error::Refused { refusal, message })
 }
@@ -130,7 +131,7 @@ mod tests {
     fn bytes_that_are_no_outcome_are_the_enclaves_fault() {
         assert!(misbehaved(&[]));
         assert!(misbehaved(&[0; OUTCOME_HEADER_LEN - 1]));
-        assert!(misbehaved(&payload(11, 0, 0, b"")), "unknown kind");
+        assert!(misbehaved(&payload(99, 0, 0, b"")), "unknown kind");
         assert!(misbehaved(&payload(1, 3, 0, b"")), "a trap with a code");
         assert!(
             misbehaved(&payload(1, 0, 4, b"abc")),

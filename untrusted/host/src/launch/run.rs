@@ -13,6 +13,7 @@ use super::outcome::{self, Outcome};
 use super::thread::{Ended, Thread};
 use crate::backend::Enclave;
 use crate::error::{Error, Refusal};
+use crate::owner::DocumentSignature;
 use crate::provision::Provisioner;
 use crate::quote::QuoteSource;
 use crate::serve::{Console, Failure, Host, Input, Log, Mounted, Output, Provisioning, Services};
@@ -22,6 +23,8 @@ use crate::serve::{Console, Failure, Host, Input, Log, Mounted, Output, Provisio
 pub struct Inputs<'a> {
     /// The launch document.
     pub document: &'a SharedBuffer,
+    /// The owner's signature of the document, if there is one.
+    pub signature: Option<DocumentSignature>,
     /// The compiled module; empty if it is confidential.
     pub module: &'a SharedBuffer,
     /// The caller's arguments, the program's name first.
@@ -113,6 +116,8 @@ fn converse(
 ) -> Result<Outcome, Error> {
     let mut thread = Thread::main(Arc::clone(enclave));
     thread.call(Call::Initialise, services, None)?;
+    let signature = inputs.signature.map(|signature| signature.bytes());
+    let signature = SharedBuffer::copy_of(signature.as_ref().map_or(&[], |bytes| &bytes[..]));
     let arguments = zero_ended(inputs.arguments.iter().cloned())?;
     let variables = inputs.environment.iter();
     let environment = zero_ended(variables.map(|(name, value)| format!("{name}={value}")))?;
@@ -121,7 +126,7 @@ fn converse(
         module: inputs.module.span(),
         arguments: arguments.span(),
         environment: environment.span(),
-        signature: Span::default(),
+        signature: signature.span(),
         nonce: Span::default(),
         flags,
     });
