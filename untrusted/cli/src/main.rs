@@ -13,7 +13,8 @@ use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    attest, compile, completions, doctor, image, measure, run, sqlite, verify, volume,
+    attest, check, compile, completions, doctor, image, init, measure, run, sign, sqlite, verify,
+    volume,
 };
 use crate::exit::Code;
 
@@ -34,6 +35,9 @@ enum Command {
     Run(run::Arguments),
     Sqlite(sqlite::Arguments),
     Compile(compile::Arguments),
+    Init(init::Arguments),
+    Check(check::Arguments),
+    Sign(sign::Arguments),
     Measure(measure::Arguments),
     Image(image::Arguments),
     Verify(verify::Arguments),
@@ -54,6 +58,9 @@ fn main() -> ExitCode {
         Command::Attest(arguments) => arguments.run(),
         Command::Sqlite(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),
+        Command::Init(arguments) => arguments.run(),
+        Command::Check(arguments) => arguments.run(),
+        Command::Sign(arguments) => arguments.run(),
         Command::Measure(arguments) => arguments.run(),
         Command::Image(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
@@ -113,6 +120,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
 /// Which commands belong together.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Programs", &["run", "sqlite", "compile"]),
+    ("Launch documents", &["init", "check", "sign"]),
     ("Identity", &["measure", "image"]),
     ("Trust", &["attest", "verify"]),
     ("Files", &["volume"]),

@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print a policy for `twine verify` that accepts exactly this program
+    #[arg(long, requires = "file", conflicts_with = "json")]
+    policy: bool,
 }
 
 impl Arguments {
@@ -49,6 +52,8 @@ impl Arguments {
         };
         let text = if self.json {
             format!("{:#}\n", identity.as_json())
+        } else if self.policy {
+            identity.as_policy()
         } else {
             identity.as_text()
         };
@@ -127,6 +132,32 @@ impl Identity<'_> {
         }
         let line = |(name, value): &(&str, String)| format!("{name:10} {value}\n");
         lines.iter().map(line).collect()
+    }
+
+    /// A policy (docs/attestation.md, section 4): as strict as it can be without knowing the verifier's mind.
+    fn as_policy(&self) -> String {
+        let sigstruct = self.certificate.sigstruct();
+        let attributes = attributes(sigstruct);
+        let mut text = format!(
+            "version = 1\n\n[enclave]\nmrenclave = [\"{}\"]\n\
+             # Instead, or as well: every image of this signer from this security version on.\n\
+             # mrsigner = \"{}\"\n# prod_id = {}\n# min_isv_svn = {}\n",
+            hex(&sigstruct.enclave_hash),
+            hex(&self.certificate.mrsigner()),
+            sigstruct.isv_prod_id,
+            sigstruct.isv_svn,
+        );
+        if let Some(Program { configuration, .. }) = &self.program {
+            text.push_str(&format!(
+                "config_id = [\"sha512:{}\"]\nmin_config_svn = {}\n",
+                hex(&configuration.id),
+                configuration.svn
+            ));
+        }
+        if attributes.flags.contains(AttributeFlags::DEBUG) {
+            text.push_str("debug = true                    # only together with [simulation]\n");
+        }
+        text
     }
 
     fn as_json(&self) -> Value {
@@ -230,6 +261,7 @@ mod tests {
             file: None,
             debug: false,
             json: false,
+            policy: false,
         }
     }
 
@@ -285,6 +317,30 @@ mod tests {
         let json = identity.as_json();
         assert_eq!(json["mounts"][0]["bound_to"], "module");
         assert_eq!(json["mounts"][1]["kind"], "host");
+    }
+
+    #[test]
+    fn a_policy_names_this_program_and_no_other() {
+        let home = tempfile::tempdir().unwrap();
+        let runtime = runtime(home.path());
+        let module = home.path().join("app.wat");
+        fs::write(&module, "(module)").unwrap();
+        let program = arguments().program(&runtime, &module).unwrap();
+        let config_id = hex(&program.configuration.id);
+        let identity = Identity {
+            certificate: runtime.certificate(Debugging::Forbidden).unwrap(),
+            program: Some(program),
+        };
+        let policy = identity.as_policy();
+        let mrenclave = hex(&Image::bundled().unwrap().mrenclave());
+        for line in [
+            format!("mrenclave = [\"{mrenclave}\"]\n"),
+            format!("config_id = [\"sha512:{config_id}\"]\n"),
+            "min_config_svn = 0\n".to_owned(),
+        ] {
+            assert!(policy.contains(&line), "{policy}");
+        }
+        assert!(!policy.contains("debug"));
     }
 
     #[test]

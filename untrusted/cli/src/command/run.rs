@@ -16,7 +16,7 @@ use twine::module::Module;
 use twine::{BackendChoice, Error, Outcome, Runtime};
 
 use super::mounts::Mounts;
-use super::{hex, is_document, usage};
+use super::{hex, is_document, signature_beside, usage};
 use crate::demangle;
 use crate::exit::{self, Blame, Code};
 use crate::units;
@@ -80,7 +80,10 @@ impl Arguments {
         let runtime = Runtime::builder().backend(self.backend.into()).build()?;
         let (module, document) = self.load(&runtime)?;
         let launch = match &document {
-            Some(document) => Launch::from_document(&runtime, &module, document)?,
+            Some(document) => {
+                let launch = Launch::from_document(&runtime, &module, document)?;
+                signed(launch, &self.file)?
+            }
             None => Launch::new(&runtime, &module),
         };
         let launch = self.configure(launch)?.inherit_stdio();
@@ -142,6 +145,18 @@ impl From<Backend> for BackendChoice {
             Backend::Device => Self::Device,
         }
     }
+}
+
+/// The launch, with the owner's signature if the document names an owner and the signature lies beside it. Without, the
+/// enclave says what is missing.
+fn signed<'a>(launch: Launch<'a>, document: &Path) -> Result<Launch<'a>> {
+    if launch.document()?.owner.is_none() {
+        return Ok(launch);
+    }
+    Ok(match signature_beside(document)? {
+        Some(signature) => launch.signature(signature),
+        None => launch,
+    })
 }
 
 /// Tells who is about to run, if asked for, and whether it is protected.
