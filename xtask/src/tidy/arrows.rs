@@ -15,7 +15,13 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("twine-recovery", &[]),
     (
         "twine-runtime",
-        &["twine-abi", "twine-evidence", "twine-fs", "twine-launch", "twine-recovery"],
+        &[
+            "twine-abi",
+            "twine-evidence",
+            "twine-fs",
+            "twine-launch",
+            "twine-recovery",
+        ],
     ),
     (
         "twine-enclave",
