@@ -68,7 +68,7 @@ fn launch_evidence(
     identity: &Identity,
     request: &Request,
 ) -> Result<Evidence, Error> {
-    let document = identity.verify(&request.document)?;
+    let document = identity.verify(&request.document, &request.signature)?;
     let module = document.module.sha256.0;
     let nonce = nonce(&request.nonce)?;
     evidence(platform, identity, Statement::Launch { module, nonce })
