@@ -84,7 +84,7 @@ fn an_authentic_but_invalid_document_is_refused_with_line_and_key() {
 #[test]
 fn a_document_that_asks_for_what_the_runtime_does_not_do_is_refused() {
     let mut launch = Launch::new(HELLO);
-    launch.draft.migration.to = vec![twine_launch::Digest([9; 32])];
+    launch.draft.migration.to = vec![Digest([9; 32])];
     let outcome = launch.run();
     assert_eq!(outcome.kind, Kind::DocumentRefused);
     assert!(outcome.message.contains("`migration`"), "{outcome:?}");
