@@ -64,10 +64,13 @@ fn as_json(requirements: &[Requirement]) -> serde_json::Value {
 /// The same with facts.
 fn as_report(requirements: &[Requirement], facts: &[Fact]) -> serde_json::Value {
     let mut report = as_json(requirements);
-    let facts = facts
+    let facts: serde_json::Map<_, _> = facts
         .iter()
-        .map(|fact| (fact.name.to_owned(), fact.value.clone().into()));
-    report["facts"] = serde_json::Value::Object(facts.collect());
+        .map(|fact| (fact.name.to_owned(), fact.value.clone().into()))
+        .collect();
+    if let Some(report) = report.as_object_mut() {
+        report.insert("facts".to_owned(), facts.into());
+    }
     report
 }
 
