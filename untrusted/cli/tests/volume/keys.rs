@@ -57,6 +57,7 @@ fn a_provisioners_key_opens_what_was_made_for_it() {
         ("long", &[7; 33]),
     ] {
         fs::write(bench.path(file), bytes).unwrap();
+        fs::set_permissions(bench.path(file), fs::Permissions::from_mode(0o600)).unwrap();
     }
     let refused = bench.twine("ls", &["v"], &["--key-file", "key"]);
     assert_refused(&refused, 115, "no key slot");
