@@ -3,11 +3,11 @@
 //! | module | owns |
 //! |---|---|
 //! | this one | the driver's file: `ioctl(2)`, `mmap(2)` |
-//! | [`reservation`] | the enclave's address range, reserved before there is an enclave |
-//! | [`vdso`] | where the vDSO's function is |
-//! | [`entry`] | the call of that function with its register discipline |
-//! | [`interrupt`] | making a thread leave |
-//! | [`seats`] | who is in which TCS |
+//! | `reservation` | the enclave's address range, reserved before there is an enclave |
+//! | `vdso` | where the vDSO's function is |
+//! | `entry` | the call of that function with its register discipline |
+//! | `interrupt` | making a thread leave |
+//! | `seats` | who is in which TCS |
 
 #![expect(
     unsafe_code,

@@ -10,11 +10,11 @@
 //! | module | owns |
 //! |---|---|
 //! | this one | the device, the record of broken rules |
-//! | [`file`] | one open file: the requests and their order |
-//! | [`building`], [`managing`] | the requests before and after EINIT |
-//! | [`moods`] | what is injected |
-//! | [`user`] | the caller's memory, as the kernel reads it |
-//! | [`vdso`] | the function that enters |
+//! | `file` | one open file: the requests and their order |
+//! | `building`, `managing` | the requests before and after EINIT |
+//! | `moods` | what is injected |
+//! | `user` | the caller's memory, as the kernel reads it |
+//! | `vdso` | the function that enters |
 //!
 //! No user of the library comes here by accident: nothing chooses a model but code that names it.
 

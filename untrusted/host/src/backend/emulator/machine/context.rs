@@ -1,5 +1,5 @@
 //! What a host thread carries while it is inside: one structure per TCS, shared with the assembly in
-//! [`switch`](super::switch).
+//! `switch`.
 //!
 //! A context belongs to the thread that occupies the TCS, and to nobody while the TCS is idle; signal handlers that use
 //! it run on that same thread. What other threads may touch (the request to leave) lies outside it, in [`Slot`].
