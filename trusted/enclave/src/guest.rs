@@ -244,8 +244,10 @@ impl twine_fs::Platform for Services {
     fn now(&self) -> u64 {
         let fresh = host::calls() == self.read_at.load(Ordering::Relaxed);
         if !fresh || self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_MAX {
-            let time = HostPlatform.clock(Clock::Realtime);
-            self.time.store(time.unwrap_or_default(), Ordering::Relaxed);
+            // A host without a time leaves the last one standing.
+            if let Ok(time) = HostPlatform.clock(Clock::Realtime) {
+                self.time.store(time, Ordering::Relaxed);
+            }
             self.read_at.store(host::calls(), Ordering::Relaxed);
             self.told.store(0, Ordering::Relaxed);
         }

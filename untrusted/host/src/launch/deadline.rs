@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Only the enclave can end its guest in an orderly way, and it does so only while the thread runs the guest's own
-//! code. Until then the request is repeated every millisecond; an enclave that has not granted it after
-//! five seconds is abandoned.
+//! code, or when a host call is answered so. Until then the request is repeated every millisecond; an enclave that has not
+//! granted it after five seconds is abandoned.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

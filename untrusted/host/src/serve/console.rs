@@ -81,6 +81,14 @@ impl Console {
         .map(|count| count as u64)
     }
 
+    /// Fails once the time is up: with this answer a guest ends that is hardly ever in its own code.
+    pub(super) fn go_on(&self) -> Result<(), HostErrno> {
+        match &self.stop {
+            Some(stop) if stop.is_raised() => Err(HostErrno::Interrupted),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for the streams of `interests`, at most `nanoseconds`.
     pub(super) fn wait(&self, nanoseconds: u64, interests: u64) -> Result<u64, HostErrno> {
         if interests & !interest::ALL != 0 {
@@ -114,9 +122,7 @@ impl Console {
             _ => Some(Duration::ZERO),
         };
         poll_until(&mut fds, limit)?;
-        if self.stop.as_ref().is_some_and(|stop| stop.is_raised()) {
-            return Err(HostErrno::Interrupted);
-        }
+        self.go_on()?;
         Ok(bits
             .into_iter()
             .zip(&fds)

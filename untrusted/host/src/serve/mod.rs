@@ -109,9 +109,13 @@ impl Host {
         match call {
             HostCall::ConsoleWrite => self.console.write(first, prefix(payload, second)?),
             HostCall::ConsoleRead => self.console.read(prefix(payload, first)?),
-            HostCall::ClockRead => clock::read(first),
+            HostCall::ClockRead => {
+                self.console.go_on()?;
+                clock::read(first)
+            }
             HostCall::Wait => self.console.wait(first, second),
             HostCall::Yield => {
+                self.console.go_on()?;
                 rustix::thread::sched_yield();
                 Ok(0)
             }

@@ -293,6 +293,24 @@ fn a_blocked_read_a_blocked_write_and_a_wait_end_when_the_time_is_up() {
 }
 
 #[test]
+fn a_guest_that_only_looks_at_the_clock_or_yields_is_told_that_its_time_is_up() {
+    for (call, argument) in [
+        (HostCall::ClockRead, Clock::Monotonic as u64),
+        (HostCall::Yield, 0),
+    ] {
+        interrupted(|stop| {
+            let mut host = host(Input::Empty, Output::Discard, Some(stop));
+            loop {
+                let answer = ask(&mut host, call, &[argument], &mut []);
+                if answer < 0 {
+                    return answer;
+                }
+            }
+        });
+    }
+}
+
+#[test]
 fn a_descriptor_that_somebody_made_non_blocking_still_waits() {
     let (to_guest, from_outside) = ends();
     rustix::io::ioctl_fionbio(&to_guest, true).unwrap();

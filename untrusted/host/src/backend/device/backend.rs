@@ -27,6 +27,7 @@ use crate::backend::{
     Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Refusal,
     Registers,
 };
+use crate::quote::QuoteSource;
 
 /// The processor's SGX through a driver.
 pub struct Device {
@@ -73,6 +74,10 @@ impl fmt::Debug for Device {
 impl Backend for Device {
     fn kind(&self) -> BackendKind {
         self.device.kind()
+    }
+
+    fn quotes(&self) -> Arc<dyn QuoteSource> {
+        self.device.quotes()
     }
 
     fn create(&self, secs: &Secs) -> Result<Box<dyn Build>, BackendError> {

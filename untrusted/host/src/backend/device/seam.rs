@@ -2,12 +2,14 @@
 //! ([`kernel`](super::kernel)), the other a model of it ([`model`](super::model)).
 
 use std::io;
+use std::sync::Arc;
 
 use twine_abi::sgx::Permissions;
 
 use super::kernel::Reservation;
 use super::uapi::{AddPages, Create, Init, ModifyTypes, RemovePages, RestrictPermissions};
 use crate::backend::BackendKind;
+use crate::quote::{self, QuoteSource};
 
 /// Where enclaves are made.
 pub trait SgxDevice: Send + Sync {
@@ -19,6 +21,11 @@ pub trait SgxDevice: Send + Sync {
     /// # Errors
     /// Those of `open(2)` and of the driver.
     fn open(&self) -> io::Result<Box<dyn SgxFile>>;
+
+    /// Where quotes of the machine's enclaves come from.
+    fn quotes(&self) -> Arc<dyn QuoteSource> {
+        quote::platform()
+    }
 
     /// The function that enters enclaves.
     ///

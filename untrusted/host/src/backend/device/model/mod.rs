@@ -36,7 +36,8 @@ use super::explain::Explain;
 use super::seam::{EntryFunction, SgxDevice, SgxFile};
 use super::{Device, Machine};
 use crate::backend::emulator::{Emulator, EmulatorConfig};
-use crate::backend::{BackendError, BackendKind};
+use crate::backend::{Backend as _, BackendError, BackendKind};
+use crate::quote::QuoteSource;
 
 pub use moods::Mood;
 
@@ -88,6 +89,10 @@ impl SgxDevice for Model {
             Arc::clone(&self.emulator),
             Arc::clone(&self.world),
         )))
+    }
+
+    fn quotes(&self) -> Arc<dyn QuoteSource> {
+        self.emulator.quotes()
     }
 
     fn entry(&self) -> io::Result<EntryFunction> {
