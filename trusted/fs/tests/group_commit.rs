@@ -18,9 +18,9 @@ use std::{
     time::Duration,
 };
 
-use support::{Random, create, open};
+use support::{OwnFlush, Random, create, open};
 use twine_fs::{
-    Budget, Error, MemoryStore, Options, Range, Result, SharedVolume, Store, Volume,
+    Budget, Error, MemoryStore, Options, SharedVolume, Store as _, Volume,
     limits::BLOCK_LEN,
     store::testing::{Event, RecordingStore},
 };
@@ -29,35 +29,12 @@ const THREADS: u64 = 8;
 const SYNCS: u64 = 25;
 
 /// A store that takes its time to flush. What is written meanwhile is not covered by the flush.
-#[derive(Default)]
-struct SlowStore {
-    recording: RecordingStore,
-    flushes: AtomicU64,
-}
-
-impl Store for SlowStore {
-    fn read(&self, first: u64, into: &mut [u8]) -> Result<()> {
-        self.recording.read(first, into)
-    }
-
-    fn write(&self, ranges: &[Range<'_>]) -> Result<()> {
-        self.recording.write(ranges)
-    }
-
-    fn flush(&self) -> Result<()> {
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-        self.recording.flush()?;
+fn slow() -> Arc<OwnFlush<RecordingStore>> {
+    OwnFlush::new(RecordingStore::default(), |store| {
+        store.flush()?;
         thread::sleep(Duration::from_millis(2));
         Ok(())
-    }
-
-    fn size(&self) -> Result<u64> {
-        self.recording.size()
-    }
-
-    fn resize(&self, blocks: u64) -> Result<()> {
-        self.recording.resize(blocks)
-    }
+    })
 }
 
 fn tight() -> Options {
@@ -73,7 +50,7 @@ fn tight() -> Options {
 }
 
 /// Runs the threads: each writes its number of syncs so far over its whole file, syncs, and notes that it was acknowledged.
-fn run(store: &Arc<SlowStore>) -> Vec<u64> {
+fn run(store: &Arc<OwnFlush<RecordingStore>>) -> Vec<u64> {
     let mut volume = create(Arc::clone(store), tight());
     let files: Vec<u64> = (0..THREADS)
         .map(|thread| {
@@ -83,7 +60,7 @@ fn run(store: &Arc<SlowStore>) -> Vec<u64> {
         })
         .collect();
     volume.sync().unwrap();
-    store.recording.note(0);
+    store.inner.note(0);
     let (shared, store) = (&SharedVolume::new(volume), store);
     thread::scope(|scope| {
         for (thread, &file) in (0..).zip(&files) {
@@ -92,7 +69,7 @@ fn run(store: &Arc<SlowStore>) -> Vec<u64> {
                     let len = 3 * BLOCK_LEN + thread as usize;
                     shared.write(file, 0, &vec![sync as u8; len]).unwrap();
                     shared.sync_file(file).unwrap();
-                    store.recording.note(thread << 32 | sync);
+                    store.inner.note(thread << 32 | sync);
                 }
             });
         }
@@ -102,9 +79,14 @@ fn run(store: &Arc<SlowStore>) -> Vec<u64> {
 
 #[test]
 fn syncs_of_several_threads_share_flushes() {
-    let store = Arc::new(SlowStore::default());
+    let store = slow();
     run(&store);
-    let flushes = store.flushes.load(Ordering::Relaxed);
+    let events = store.inner.events();
+    let begin = events.iter().position(|event| *event == Event::Note(0));
+    let flushes = events[begin.unwrap()..]
+        .iter()
+        .filter(|event| **event == Event::Flush)
+        .count() as u64;
     // The thread that led a commit comes too late for the next one, so flushes carry seven syncs and one in turns.
     let syncs = THREADS * SYNCS;
     assert!(flushes * 3 < syncs, "{flushes} flushes for {syncs} syncs");
@@ -112,9 +94,9 @@ fn syncs_of_several_threads_share_flushes() {
 
 #[test]
 fn whatever_was_acknowledged_survives_a_crash_at_any_moment() {
-    let store = Arc::new(SlowStore::default());
+    let store = slow();
     let files = run(&store);
-    let events = store.recording.events();
+    let events = store.inner.events();
     let mut disk = Disk::default();
     let (mut acknowledged, mut ready, mut random) = (vec![0; THREADS as usize], false, Random(5));
     for event in &events {
@@ -186,44 +168,16 @@ fn put(image: &mut [u8], first: u64, data: &[u8]) {
     image[start..start + data.len()].copy_from_slice(data);
 }
 
-/// Fails every flush after the first few.
-struct FailingStore {
-    memory: MemoryStore,
-    flushes: AtomicU64,
-}
-
-impl Store for FailingStore {
-    fn read(&self, first: u64, into: &mut [u8]) -> Result<()> {
-        self.memory.read(first, into)
-    }
-
-    fn write(&self, ranges: &[Range<'_>]) -> Result<()> {
-        self.memory.write(ranges)
-    }
-
-    fn flush(&self) -> Result<()> {
+#[test]
+fn a_failed_flush_is_reported_to_every_sync_that_shared_it() {
+    let flushes = AtomicU64::new(0);
+    let store = OwnFlush::new(MemoryStore::default(), move |_| {
         thread::sleep(Duration::from_millis(1));
-        if self.flushes.fetch_add(1, Ordering::Relaxed) < 12 {
+        if flushes.fetch_add(1, Ordering::Relaxed) < 12 {
             Ok(())
         } else {
             Err(Error::Host(5))
         }
-    }
-
-    fn size(&self) -> Result<u64> {
-        self.memory.size()
-    }
-
-    fn resize(&self, blocks: u64) -> Result<()> {
-        self.memory.resize(blocks)
-    }
-}
-
-#[test]
-fn a_failed_flush_is_reported_to_every_sync_that_shared_it() {
-    let store = Arc::new(FailingStore {
-        memory: MemoryStore::default(),
-        flushes: AtomicU64::new(0),
     });
     let shared = &SharedVolume::new(create(Arc::clone(&store), tight()));
     let durable: Vec<(u64, u64)> = thread::scope(|scope| {

@@ -17,7 +17,7 @@ use std::{
     thread,
 };
 
-use support::{Random, create, fresh, open};
+use support::{OwnFlush, Random, create, fresh, open};
 use twine_fs::{
     Budget, Error, MemoryStore, Options, Range, Result, SharedVolume, Store, Volume,
     limits::BLOCK_LEN,
@@ -291,46 +291,24 @@ fn a_host_that_flips_bits_during_reads_never_shows_wrong_data() {
     assert_eq!(survived + caught, 40);
 }
 
-/// A host whose failed flush loses everything that was written since the last one.
-#[derive(Default)]
-struct ForgetfulStore {
-    memory: MemoryStore,
-    durable: Mutex<Vec<u8>>,
-    fails: AtomicBool,
-}
-
-impl Store for ForgetfulStore {
-    fn read(&self, first: u64, into: &mut [u8]) -> Result<()> {
-        self.memory.read(first, into)
-    }
-
-    fn write(&self, ranges: &[Range<'_>]) -> Result<()> {
-        self.memory.write(ranges)
-    }
-
-    fn flush(&self) -> Result<()> {
-        let mut durable = self.durable.lock().unwrap();
-        if self.fails.load(Ordering::Relaxed) {
-            self.memory
-                .tamper(|bytes| bytes[..durable.len()].copy_from_slice(&durable));
+/// A host whose failed flush loses everything that was written since the last one; it fails while `fails` says so.
+fn forgetful(fails: &Arc<AtomicBool>) -> Arc<OwnFlush<MemoryStore>> {
+    let (fails, durable) = (Arc::clone(fails), Mutex::new(Vec::new()));
+    OwnFlush::new(MemoryStore::default(), move |memory| {
+        let mut durable = durable.lock().unwrap();
+        if fails.load(Ordering::Relaxed) {
+            memory.tamper(|bytes| bytes[..durable.len()].copy_from_slice(&durable));
             return Err(Error::Host(5));
         }
-        *durable = self.memory.image();
+        *durable = memory.image();
         Ok(())
-    }
-
-    fn size(&self) -> Result<u64> {
-        self.memory.size()
-    }
-
-    fn resize(&self, blocks: u64) -> Result<()> {
-        self.memory.resize(blocks)
-    }
+    })
 }
 
 #[test]
 fn what_a_failed_flush_lost_is_not_called_tampering() {
-    let store = Arc::new(ForgetfulStore::default());
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = forgetful(&fails);
     let mut volume = create(Arc::clone(&store), cramped());
     let old = volume.create_file(Volume::ROOT, b"old").unwrap();
     let new = volume.create_file(Volume::ROOT, b"new").unwrap();
@@ -339,7 +317,7 @@ fn what_a_failed_flush_lost_is_not_called_tampering() {
     volume.sync().unwrap();
     let shared = SharedVolume::new(volume);
     shared.write(new, 0, &stamped(2)).unwrap();
-    store.fails.store(true, Ordering::Relaxed);
+    fails.store(true, Ordering::Relaxed);
     assert_eq!(shared.sync(), Err(Error::Host(5)));
     assert_eq!(shared.sync(), Err(Error::WritesStopped));
     let mut bytes = vec![0; FILE_LEN];
@@ -347,7 +325,7 @@ fn what_a_failed_flush_lost_is_not_called_tampering() {
     assert_eq!(stamp_of(&bytes), 1);
     assert_eq!(shared.read(new, 0, &mut bytes), Err(Error::MountAgain));
     drop(shared);
-    store.fails.store(false, Ordering::Relaxed);
+    fails.store(false, Ordering::Relaxed);
     let mut reopened = open(store, cramped()).unwrap();
     assert_eq!(stamp_of(&support::contents(&mut reopened, new).unwrap()), 1);
 }

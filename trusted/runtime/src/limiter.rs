@@ -51,6 +51,20 @@ impl Budget {
         }
     }
 
+    /// Whether growth is granted; the error is the total, if that is what forbids it.
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, u64> {
+        // The module's own maximum first: growth that fails anyway must not use up the budget.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.take(current, desired).map(|()| true).ok_or(self.total)
+    }
+
     fn take(&mut self, current: usize, desired: usize) -> Option<()> {
         let more = u64::try_from(desired.checked_sub(current)?).ok()?;
         self.left = self.left.checked_sub(more)?;
@@ -72,18 +86,13 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // The module's own maximum first: growth that fails anyway must not use up the budget.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let granted = self.memory.take(current, desired).is_some();
-        if !granted {
+        let grown = self.memory.grow(current, desired, maximum);
+        Ok(grown.unwrap_or_else(|total| {
             self.refused = Some(format!(
-                "{desired} bytes of linear memory, {} are allowed",
-                self.memory.total
+                "{desired} bytes of linear memory, {total} are allowed"
             ));
-        }
-        Ok(granted)
+            false
+        }))
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -100,17 +109,13 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let granted = self.tables.take(current, desired).is_some();
-        if !granted {
+        let grown = self.tables.grow(current, desired, maximum);
+        Ok(grown.unwrap_or_else(|total| {
             self.refused = Some(format!(
-                "a table of {desired} elements, {} are allowed in all",
-                self.tables.total
+                "a table of {desired} elements, {total} are allowed in all"
             ));
-        }
-        Ok(granted)
+            false
+        }))
     }
 
     fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {

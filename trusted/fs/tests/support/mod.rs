@@ -162,3 +162,46 @@ pub fn remount(volume: Volume, store: &Arc<MemoryStore>) -> Volume {
     assert_clean(&mut volume);
     volume
 }
+
+type Flush<S> = dyn Fn(&S) -> twine_fs::Result<()> + Send + Sync;
+
+/// A store that flushes in its own way: not at all, late, or never again.
+pub struct OwnFlush<S> {
+    /// Where everything else goes.
+    pub inner: S,
+    flush: Box<Flush<S>>,
+}
+
+impl<S> OwnFlush<S> {
+    pub fn new(
+        inner: S,
+        flush: impl Fn(&S) -> twine_fs::Result<()> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            flush: Box::new(flush),
+        })
+    }
+}
+
+impl<S: Store> Store for OwnFlush<S> {
+    fn read(&self, first: u64, into: &mut [u8]) -> twine_fs::Result<()> {
+        self.inner.read(first, into)
+    }
+
+    fn write(&self, ranges: &[twine_fs::Range<'_>]) -> twine_fs::Result<()> {
+        self.inner.write(ranges)
+    }
+
+    fn flush(&self) -> twine_fs::Result<()> {
+        (self.flush)(&self.inner)
+    }
+
+    fn size(&self) -> twine_fs::Result<u64> {
+        self.inner.size()
+    }
+
+    fn resize(&self, blocks: u64) -> twine_fs::Result<()> {
+        self.inner.resize(blocks)
+    }
+}
