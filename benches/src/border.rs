@@ -1,5 +1,6 @@
 //! Crossing the border: entering and leaving, and empty host calls.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,17 +9,15 @@ use twine::backend::Enclave;
 use twine::launch::create::{Configuration, Debugging, create};
 use twine::launch::thread::Thread;
 use twine::serve::{Console, Host, Input, Log, Output};
-use twine::{BackendChoice, Runtime};
 
-use crate::measure::{Row, Title, Unit, compare};
+use crate::contest::{Contest, Row};
+use crate::enclave;
 
 /// Crossings a round: long enough that reading the clock does not count.
 const REPEAT: u32 = 1000;
 
 pub(crate) fn rows(rounds: usize) -> Result<Vec<Row>> {
-    let runtime = Runtime::builder()
-        .backend(BackendChoice::Emulator)
-        .build()?;
+    let runtime = enclave::runtime()?;
     let certificate = runtime.certificate(Debugging::Forbidden)?;
     let enclave = create(
         runtime.backend(),
@@ -29,38 +28,23 @@ pub(crate) fn rows(rounds: usize) -> Result<Vec<Row>> {
     let mut thread = Thread::main(Arc::clone(&enclave));
     let mut host = host(&enclave)?;
     thread.call(Call::Initialise, &mut host, None)?;
-    let ping = compare(
-        title("border/ping"),
-        rounds,
-        REPEAT,
-        || {
+    let inside = RefCell::new((thread, host));
+    Contest::new("border", "ns")
+        .timed("getppid(2)", REPEAT, system_calls)
+        .timed("ping", REPEAT, || {
+            let (thread, host) = &mut *inside.borrow_mut();
             (0..REPEAT).try_for_each(|_| {
-                thread.call(Call::Ping, &mut host, None)?;
+                thread.call(Call::Ping, host, None)?;
                 Ok(())
             })
-        },
-        system_calls,
-    )?;
-    let host_call = compare(
-        title("border/host_call"),
-        rounds,
-        REPEAT,
-        || {
+        })
+        .timed("host_call", REPEAT, || {
+            let (thread, host) = &mut *inside.borrow_mut();
             thread.exchange().set_first_argument(u64::from(REPEAT));
-            thread.call(Call::Echo, &mut host, None)?;
+            thread.call(Call::Echo, host, None)?;
             Ok(())
-        },
-        system_calls,
-    )?;
-    Ok(vec![ping, host_call])
-}
-
-const fn title(name: &'static str) -> Title {
-    Title {
-        name,
-        against: "getppid(2)",
-        unit: Unit::Nanoseconds,
-    }
+        })
+        .run(rounds)
 }
 
 fn host(enclave: &Arc<dyn Enclave>) -> Result<Host> {

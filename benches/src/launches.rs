@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use twine::{BackendChoice, Capture, Launch, Module, Outcome, Runtime};
+use twine::{Capture, Launch, Module, Outcome, Runtime};
 use twine_guests::Guest;
 
-use crate::measure::{Row, Title, Unit, compare};
+use crate::contest::{Contest, Row};
+use crate::enclave;
 
 /// Traps at its first instruction, five calls deep.
 const TRAPS: &str = r#"(module (memory (export "memory") 1)
@@ -17,33 +18,18 @@ const TRAPS: &str = r#"(module (memory (export "memory") 1)
 const ENDS: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
 
 pub(crate) fn rows(rounds: usize) -> Result<Vec<Row>> {
-    let runtime = Runtime::builder()
-        .backend(BackendChoice::Emulator)
-        .build()?;
+    let runtime = enclave::runtime()?;
     let hello = runtime.load(Guest::named("c_says_hello")?.module()?)?;
     let traps = runtime.load_bytes("traps", TRAPS.as_bytes())?;
     let ends = runtime.load_bytes("ends", ENDS.as_bytes())?;
-    let title = |name, against| Title {
-        name,
-        against,
-        unit: Unit::Milliseconds,
-    };
-    Ok(vec![
-        compare(
-            title("launch/hello", "a process: true(1)"),
-            rounds,
-            1,
-            || launch(&runtime, &hello, Expected::Exit),
-            process,
-        )?,
-        compare(
-            title("launch/trap", "a guest that ends at once"),
-            rounds,
-            1,
-            || launch(&runtime, &traps, Expected::Trap),
-            || launch(&runtime, &ends, Expected::Exit),
-        )?,
-    ])
+    Contest::new("launch", "ms")
+        .timed("true(1), a process", 1, process)
+        .timed("hello", 1, || launch(&runtime, &hello, Expected::Exit))
+        .timed("ends at once", 1, || {
+            launch(&runtime, &ends, Expected::Exit)
+        })
+        .timed("traps", 1, || launch(&runtime, &traps, Expected::Trap))
+        .run(rounds)
 }
 
 fn process() -> Result<()> {

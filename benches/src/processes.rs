@@ -1,4 +1,5 @@
-//! The program `twine` from process start to exit, beside the same program compiled natively: time, and peak memory.
+//! The program `twine` from process start to exit, beside the same programs compiled natively: time, with the module cached and
+//! not, and peak memory.
 
 use std::io;
 use std::path::Path;
@@ -6,8 +7,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use twine_guests::Guest;
+use twine_guests::sqlite::Program;
 
-use crate::measure::{Row, Title, Unit, compare};
+use crate::contest::{Contest, Row};
+
+/// Runs the shell, which is refused its only argument at once.
+const NOTHING: [&str; 2] = ["-batch", "-version"];
 
 pub(crate) fn rows(twine: &Path, rounds: usize) -> Result<Vec<Row>> {
     ensure!(
@@ -15,30 +20,54 @@ pub(crate) fn rows(twine: &Path, rounds: usize) -> Result<Vec<Row>> {
         "{} is not there: `cargo build --release -p twine-cli` makes it",
         twine.display()
     );
-    let guest = Guest::named("c_says_hello")?;
-    let (module, native) = (guest.module()?, guest.native()?);
-    let mut in_enclave = Command::new(twine);
-    in_enclave.arg("run").arg(module);
-    let mut natively = Command::new(native);
-    let time = Title {
-        name: "process/hello/time",
-        against: "the same, native",
-        unit: Unit::Milliseconds,
-    };
-    let time = compare(
-        time,
-        rounds,
-        1,
-        || run(&mut in_enclave),
-        || run(&mut natively),
-    )?;
-    let memory = Title {
-        name: "process/hello/memory",
-        against: "the same, native",
-        unit: Unit::Mebibytes,
-    };
-    let pair = (peak(&in_enclave)?, peak(&natively)?);
-    Ok(vec![time, Row::new(memory, &[pair])])
+    let twine = twine.canonicalize()?;
+    let hello = Guest::named("c_says_hello")?;
+    let mut rows = Vec::new();
+    for (name, module, native, arguments) in [
+        ("hello", hello.module()?, hello.native()?, &[][..]),
+        (
+            "sqlite",
+            Program::Shell.module()?,
+            Program::Shell.native()?,
+            &NOTHING,
+        ),
+    ] {
+        let mut natively = Command::new(native);
+        natively.args(arguments);
+        let home = tempfile::tempdir()?;
+        let mut cached = Command::new(&twine);
+        cached
+            .env("TWINE_HOME", home.path())
+            .arg("run")
+            .arg(&module);
+        cached.arg("--").args(arguments);
+        let peaks = [
+            ("native", peak(&natively)?),
+            ("twine, cold", peak(&cached)?),
+        ];
+        rows.extend(
+            Contest::new(format!("process/{name}"), "ms")
+                .timed("native", 1, || run(&mut natively))
+                .timed("twine, cached", 1, || run(&mut cached))
+                .run(rounds)?,
+        );
+        rows.extend(
+            Contest::new(format!("process/{name}/cold"), "ms")
+                .timed("twine, cold", 1, || {
+                    let home = tempfile::tempdir()?;
+                    let mut cold = Command::new(&twine);
+                    cold.env("TWINE_HOME", home.path()).arg("run").arg(&module);
+                    run(cold.arg("--").args(arguments))
+                })
+                .run((rounds / 10).max(3))?,
+        );
+        let warm = ("twine, cached", peak(&cached)?);
+        for (variant, memory) in peaks.into_iter().chain([warm]) {
+            let subject = format!("process/{name}/memory");
+            rows.push(Row::single(&subject, variant, "MiB", memory));
+        }
+    }
+    Ok(rows)
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -52,17 +81,23 @@ fn run(command: &mut Command) -> Result<()> {
 
 /// The most memory that a process held (VmHWM), in MiB, by GNU time: it starts the program from a process of its own, so
 /// that what this one holds does not count.
-fn peak(command: &Command) -> Result<f64> {
-    let output = Command::new("/usr/bin/time")
-        .args(["-f", "%M"])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .stdout(Stdio::null())
-        .output();
-    let output = match output {
+pub(crate) fn peak(command: &Command) -> Result<f64> {
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%M"]).arg(command.get_program());
+    timed.args(command.get_args()).stdout(Stdio::null());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            timed.env(name, value);
+        }
+    }
+    if let Some(folder) = command.get_current_dir() {
+        timed.current_dir(folder);
+    }
+    let output = match timed.output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(f64::NAN),
         output => output.context("cannot start /usr/bin/time")?,
     };
+    ensure!(output.status.success(), "{timed:?}: {output:?}");
     let text = String::from_utf8(output.stderr)?;
     let kibibytes: f64 = text.lines().last().unwrap_or_default().trim().parse()?;
     Ok(kibibytes / 1024.0)

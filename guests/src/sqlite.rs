@@ -1,9 +1,9 @@
-//! SQLite: its shell and its speed test, as WASI modules and, from the same sources with the same flags, as programs of
-//! this machine to compare with.
+//! SQLite: its shell, its speed test and the paper's micro-benchmark, as WASI modules and, from the same sources with the
+//! same flags, as programs of this machine to compare with.
 //!
 //! ```text
 //!   sqlite3-src (crates.io): sqlite3.c, shell.c ──┐
-//!   sqlite3 (Debian's sources): speedtest1.c ─────┼──► target/tools/sqlite_shell-…, sqlite_speedtest1-…
+//!   sqlite3 (Debian's sources): speedtest1.c ─────┼──► target/tools/sqlite_shell-…, sqlite_speedtest1-…, sqlite_records-…
 //!   guests/sqlite/*.c ────────────────────────────┘
 //! ```
 //!
@@ -29,6 +29,8 @@ pub enum Program {
     Shell,
     /// The speed test that SQLite's authors watch their own work with.
     Speedtest1,
+    /// The micro-benchmark of the paper: records inserted, read in their order, and read at random.
+    Records,
 }
 
 /// What a program is compiled for.
@@ -36,6 +38,8 @@ pub enum Program {
 enum Target {
     Wasi,
     Native,
+    /// This machine, by the compiler that compiles for WASI.
+    NativeClang,
 }
 
 /// Library and shell.
@@ -66,7 +70,10 @@ const VFS_FILES: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/wal_index.c"),
 ];
 
-/// Flags for every file and both targets.
+/// The micro-benchmark.
+const RECORDS: &str = include_str!("../sqlite/records.c");
+
+/// Flags for every file and target.
 const FLAGS: [&str; 18] = [
     "-std=gnu17",
     "-O3",
@@ -103,6 +110,9 @@ const WASI_FLAGS: [&str; 8] = [
     "-Wl,-z,stack-size=1048576",
 ];
 
+/// Flags for this machine's system, but any processor.
+const CLANG_FLAGS: [&str; 2] = ["-target", "x86_64-linux-gnu"];
+
 /// Libraries for WASI.
 const WASI_LIBRARIES: [&str; 3] = [
     "-lwasi-emulated-getpid",
@@ -112,7 +122,7 @@ const WASI_LIBRARIES: [&str; 3] = [
 
 impl Program {
     /// Every program.
-    pub const ALL: [Self; 2] = [Self::Shell, Self::Speedtest1];
+    pub const ALL: [Self; 3] = [Self::Shell, Self::Speedtest1, Self::Records];
 
     /// The name it goes by among the guests.
     #[must_use]
@@ -120,6 +130,7 @@ impl Program {
         match self {
             Self::Shell => "sqlite_shell",
             Self::Speedtest1 => "sqlite_speedtest1",
+            Self::Records => "sqlite_records",
         }
     }
 
@@ -139,8 +150,20 @@ impl Program {
         self.build(Target::Native)
     }
 
+    /// As [`Program::native`], by the compiler that also compiles for WASI.
+    ///
+    /// # Errors
+    /// As for [`Program::module`].
+    pub fn native_clang(self) -> Result<PathBuf, Error> {
+        self.build(Target::NativeClang)
+    }
+
     fn build(self, target: Target) -> Result<PathBuf, Error> {
-        let folder = target.folder(self.name(), &[&VFS.concat(), SPEEDTEST1.sha256]);
+        let own = match self {
+            Self::Records => RECORDS,
+            Self::Shell | Self::Speedtest1 => SPEEDTEST1.sha256,
+        };
+        let folder = target.folder(self.name(), &[&VFS.concat(), own]);
         fetch_once(&folder, |folder| {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let library = library(target)?;
@@ -164,6 +187,7 @@ impl Program {
         match self {
             Self::Shell => Ok(AMALGAMATION.unpack()?.join("source/shell.c")),
             Self::Speedtest1 => SPEEDTEST1.file(),
+            Self::Records => Ok(concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/records.c").into()),
         }
     }
 }
@@ -192,6 +216,7 @@ impl Target {
         let suffix = match self {
             Self::Wasi => "wasi",
             Self::Native => "native",
+            Self::NativeClang => "clang",
         };
         tools().join(format!("{what}-{suffix}-{hash}"))
     }
@@ -199,7 +224,7 @@ impl Target {
     fn file_of(self, program: &str) -> String {
         match self {
             Self::Wasi => format!("{program}.wasm"),
-            Self::Native => program.to_owned(),
+            Self::Native | Self::NativeClang => program.to_owned(),
         }
     }
 
@@ -211,13 +236,18 @@ impl Target {
                 Ok(command)
             }
             Self::Native => native_c("cc", "cc", &FLAGS),
+            Self::NativeClang => {
+                let mut command = zig("cc", &FLAGS)?;
+                command.args(CLANG_FLAGS);
+                Ok(command)
+            }
         }
     }
 
     fn link(self, command: &mut Command) {
         match self {
             Self::Wasi => command.args(WASI_LIBRARIES),
-            Self::Native => command.arg("-lm"),
+            Self::Native | Self::NativeClang => command.arg("-lm"),
         };
     }
 }

@@ -7,7 +7,7 @@
 //!   tcb                       what has to be trusted, counted
 //!   torture, miri             what takes too long, or too much, for every change
 //!   reader                    our formats, read by strangers
-//!   report                    figures of docs/benchmarks.md
+//!   bench, report             figures and tables of docs/benchmarks.md
 //! ```
 //!
 //! One file per chore. Anything that Cargo, clippy or rustfmt can check is left to them.
@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod command;
 mod demo;
@@ -72,7 +73,9 @@ enum Chore {
     Torture(torture::Options),
     /// Have golden volumes and certificates read by independent programs.
     Reader,
-    /// Measure the file system and draw the figures of docs/benchmarks.md.
+    /// Measure what programs in enclaves cost, and write the figures and tables of docs/benchmarks.md.
+    Bench(bench::Options),
+    /// Measure the file system by itself and draw its figures of docs/benchmarks.md.
     Report(report::Options),
     /// Run unit tests of the file system in Miri, which needs a nightly toolchain.
     Miri,
@@ -103,6 +106,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Fuzz(options) => fuzz::run(&project, &options),
         Chore::Torture(options) => torture::run(&project, &options),
         Chore::Reader => reader::run(&project),
+        Chore::Bench(options) => bench::run(&project, &options),
         Chore::Report(options) => report::run(&project, &options),
         Chore::Miri => miri::run(&project),
         Chore::Ci(options) => ci::run(&project, &options),

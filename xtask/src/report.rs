@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::bench::{self, FOLDER};
 use crate::command;
 use crate::project::{Project, Workspace};
 
@@ -17,9 +18,6 @@ pub(crate) struct Options {
     #[arg(long)]
     draw: bool,
 }
-
-/// Where figures and measurements are, from the root.
-const FOLDER: &str = "docs/benchmarks";
 
 /// Sizes of the files that are read, in MiB: one that every cache holds, and one that only the kernel's holds.
 const SIZES: &str = "256,2048";
@@ -50,11 +48,5 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             )?;
         }
     }
-    command::run(
-        project
-            .cargo(Workspace::Main)
-            .args(["run", "--quiet", "--locked", "--package", "twine-plots"])
-            .arg("--")
-            .args([&measurements, &folder]),
-    )
+    bench::draw(project)
 }

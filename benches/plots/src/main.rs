@@ -1,141 +1,63 @@
-//! `twine-plots`: the figures and tables of `docs/benchmarks`, from recorded measurements.
+//! `twine-plots`: figures and tables of `docs/benchmarks.md`, from recorded measurements.
 //!
 //! ```text
-//! fs.jsonl ──► results ──┬──► figure ──► fs-time.svg, fs-sqlite.svg
-//!                        └──► tables ──► fs.md
+//! fs.jsonl ───────► fs ───────────────► fs-*.svg, fs-*.png, fs.md
+//! <group>.json ───► polybench, sqlite ► <group>-*.svg, <group>-*.png ─┐
+//!                   plain, trusted ───────────────────────────────────┴► tables between the marks of the document
 //! ```
 //!
-//! It measures nothing: benchmarks append lines to the file that `TWINE_RESULTS` names, `cargo xtask report` does both.
+//! It measures nothing: `cargo xtask bench` and `cargo xtask report` do, and then call it.
 
-mod figure;
+mod bars;
+mod canvas;
+mod chart;
+mod document;
+mod fs;
+mod group;
+mod plain;
+mod polybench;
 mod results;
+mod sqlite;
+mod trusted;
 
-use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 
-use figure::{Bar, Panel, Role};
-use results::Results;
+use group::Group;
 
-/// Draws the file system's figures and writes its tables.
+/// Draws figures and writes tables.
 #[derive(Parser)]
 struct Options {
-    /// What was measured: a line of JSON each.
-    measurements: PathBuf,
-    /// Where figures and tables go.
+    /// Where measurements are, and where figures go.
     folder: PathBuf,
+    /// The document that the tables stand in.
+    document: PathBuf,
 }
 
-/// SQLite's journal modes, in the order of the table.
-const MODES: [&str; 5] = ["delete", "truncate", "persist", "wal", "memory"];
-
-/// What the tables begin with.
-const HEAD: &str = "# What the file system costs\n\n\
-    Written by `cargo xtask report` from the measurements in [fs.jsonl](fs.jsonl); \
-    [benchmarks.md](../benchmarks.md) says what they mean.\n\n";
+/// Groups that are tables and nothing else.
+const PLAIN: [&str; 4] = ["border", "launch", "process", "costs"];
 
 fn main() -> Result<()> {
-    let options = Options::parse();
-    let results = Results::load(&options.measurements)?;
-    let groups = results.groups("ratio");
-    ensure!(
-        !groups.is_empty(),
-        "no times were measured; run all benchmarks"
-    );
-    let mut tables = HEAD.to_owned();
-    let panels = groups
-        .into_iter()
-        .map(|group| times(&results, group, &mut tables))
-        .collect::<Result<Vec<_>>>()?;
-    figure::draw(&options.folder.join("fs-time.svg"), &panels)?;
-    let panels = [
-        ("blocks", "blocks written by one transaction of SQLite"),
-        ("flushes", "flushes of one transaction of SQLite"),
-    ]
-    .map(|(what, title)| counts(&results, what, title, &mut tables));
-    let panels = panels.into_iter().collect::<Result<Vec<_>>>()?;
-    figure::draw(&options.folder.join("fs-sqlite.svg"), &panels)?;
-    let path = options.folder.join("fs.md");
-    fs::write(&path, tables.trim_end().to_owned() + "\n")
-        .with_context(|| path.display().to_string())
-}
-
-/// The times of one group as multiples of its first variant; adds the table as well.
-fn times(results: &Results, group: &str, tables: &mut String) -> Result<Panel> {
-    writeln!(
-        tables,
-        "| `{group}` | median | best | ratio |\n|---|---|---|---|"
-    )?;
-    let mut bars = Vec::new();
-    for found in results.variants(group) {
-        let variant = &found.variant;
-        let [median, best, ratio] = ["median_ns", "best_ns", "ratio"].map(|name| found.value(name));
-        let (median, best, ratio) = (median?, best?, ratio?);
-        let (median, best) = (time(median), time(best));
-        writeln!(tables, "| `{variant}` | {median} | {best} | {ratio:.2} |")?;
-        bars.push(Bar {
-            label: variant.clone(),
-            value: ratio,
-            note: format!("{ratio:.2}x  ({median})"),
-            role: match variant {
-                _ if bars.is_empty() => Role::Baseline,
-                _ if variant.starts_with("volume") || variant.starts_with("shared") => {
-                    Role::Subject
-                }
-                _ => Role::Other,
-            },
-        });
+    let Options { folder, document } = Options::parse();
+    fs::write(&folder)?;
+    let shown = || document.display().to_string();
+    let mut text = std::fs::read_to_string(&document).with_context(shown)?;
+    let polybench = Group::load(&folder, "polybench")?;
+    let polybench = polybench.map(|group| polybench::write(&folder, &group));
+    text = document::fill(&text, "polybench", polybench.transpose()?.as_deref())?;
+    let speedtest1 = Group::load(&folder, "speedtest1")?;
+    let speedtest1 = speedtest1.map(|group| sqlite::speedtest1(&group));
+    text = document::fill(&text, "speedtest1", speedtest1.transpose()?.as_deref())?;
+    let records = Group::load(&folder, "records")?;
+    let records = records.map(|group| sqlite::records(&folder, &group));
+    text = document::fill(&text, "records", records.transpose()?.as_deref())?;
+    for name in PLAIN {
+        let group = Group::load(&folder, name)?;
+        let table = group.map(|group| plain::table(name, &group));
+        text = document::fill(&text, name, table.transpose()?.as_deref())?;
     }
-    tables.push('\n');
-    Ok(Panel {
-        title: group.to_owned(),
-        bars,
-    })
-}
-
-/// What SQLite asked for, and what reached the disk, in each journal mode.
-fn counts(results: &Results, what: &str, title: &str, tables: &mut String) -> Result<Panel> {
-    writeln!(
-        tables,
-        "| {title}, in journal mode | asked of a plain file | done by a volume |\n|---|---|---|"
-    )?;
-    let mut bars = Vec::new();
-    for mode in MODES {
-        let of = |variant| {
-            results
-                .variant(&format!("fs/sqlite/{mode}"), variant)?
-                .value(what)
-        };
-        let (asked, volume) = (of("asked")?, of("volume")?);
-        let name = mode.to_uppercase();
-        writeln!(tables, "| {name} | {asked:.2} | {volume:.2} |")?;
-        for (file, value, role) in [
-            ("plain file", asked, Role::Baseline),
-            ("volume", volume, Role::Subject),
-        ] {
-            bars.push(Bar {
-                label: format!("{name}, {file}"),
-                note: format!("{value:.2}"),
-                value,
-                role,
-            });
-        }
-    }
-    tables.push('\n');
-    Ok(Panel {
-        title: title.to_owned(),
-        bars,
-    })
-}
-
-/// Nanoseconds with three digits and a unit that a reader can take in.
-fn time(ns: f64) -> String {
-    match ns {
-        ns if ns < 1e3 => format!("{ns:.0} ns"),
-        ns if ns < 1e6 => format!("{:.2} us", ns / 1e3),
-        ns => format!("{:.2} ms", ns / 1e6),
-    }
+    text = document::fill(&text, "trusted", trusted::table(&folder)?.as_deref())?;
+    std::fs::write(&document, text).with_context(shown)
 }

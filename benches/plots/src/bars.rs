@@ -1,15 +1,15 @@
-//! Figures: panels of horizontal bars, one below the other, as SVG.
+//! Panels of horizontal bars, one below the other.
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
+use anyhow::Result;
 use plotters::prelude::{
-    BLACK, ChartBuilder, Color as _, DrawingArea, EmptyElement, IntoDrawingArea as _,
-    IntoSegmentedCoord as _, IntoTextStyle as _, RGBColor, Rectangle, SVGBackend, SegmentValue,
-    Text, WHITE,
+    BLACK, ChartBuilder, Color as _, EmptyElement, IntoSegmentedCoord as _, IntoTextStyle as _,
+    RGBColor, Rectangle, SegmentValue, Text, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::canvas::{self, Area, Backend, Drawing, FONT, GRID};
 
 /// Bars that may be compared with each other.
 pub(crate) struct Panel {
@@ -47,30 +47,28 @@ impl Role {
     }
 }
 
-/// Draws the panels into a file.
+/// Draws the panels into files of this name.
 ///
 /// # Errors
-/// If the file cannot be written.
-pub(crate) fn draw(path: &Path, panels: &[Panel]) -> Result<()> {
+/// If a file cannot be written.
+pub(crate) fn draw(folder: &Path, name: &str, panels: &[Panel]) -> Result<()> {
     let height = panels.iter().map(Panel::height).sum();
-    let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
-    root.fill(&WHITE).map_err(in_file(path))?;
-    let mut rest = root.clone();
-    for panel in panels {
-        let (area, below) = rest.split_vertically(panel.height());
-        panel.draw(&area).map_err(in_file(path))?;
-        rest = below;
+    canvas::draw(folder, name, (WIDTH, height), &Panels(panels))
+}
+
+struct Panels<'a>(&'a [Panel]);
+
+impl Drawing for Panels<'_> {
+    fn on<B: Backend>(&self, area: &Area<B>) -> Result<()> {
+        let mut rest = area.clone();
+        for panel in self.0 {
+            let (area, below) = rest.split_vertically(panel.height());
+            panel.draw(&area)?;
+            rest = below;
+        }
+        Ok(())
     }
-    root.present().map_err(in_file(path))
 }
-
-/// The backend's errors borrow from it, so they are told, not kept.
-fn in_file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> anyhow::Error {
-    let path = path.display().to_string();
-    move |error| anyhow!("{path}: {error}")
-}
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 impl Panel {
     /// In pixels: title, bars, axis.
@@ -79,7 +77,7 @@ impl Panel {
         bars.saturating_mul(BAR_HEIGHT).saturating_add(80)
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<()> {
+    fn draw<B: Backend>(&self, area: &Area<B>) -> Result<()> {
         let last = self.bars.len().saturating_sub(1);
         let most = self.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
         let mut chart = ChartBuilder::on(area)
@@ -135,5 +133,3 @@ impl Panel {
 
 const WIDTH: u32 = 820;
 const BAR_HEIGHT: u32 = 28;
-const FONT: &str = "sans-serif";
-const GRID: RGBColor = RGBColor(225, 225, 225);
