@@ -142,7 +142,7 @@ pub fn request(document: &Memory, module: &Memory, arguments: &Memory) -> Launch
         arguments: arguments.span(),
         environment: Span::default(),
         signature: Span::default(),
-        nonce: Span::default(),
+        message: Span::default(),
         flags: 0,
     }
 }

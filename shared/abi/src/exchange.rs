@@ -322,8 +322,8 @@ pub struct LaunchRequest {
     pub environment: Span,
     /// The owner's signature of the launch document, 64 bytes; empty unless the document names an owner.
     pub signature: Span,
-    /// A verifier's nonce for evidence, 8 to 64 bytes, or empty.
-    pub nonce: Span,
+    /// What comes with a task of [`launch_flag`], or nothing: a verifier's nonce of 8 to 64 bytes, or what another enclave said.
+    pub message: Span,
     /// [`launch_flag`]s.
     pub flags: u64,
 }
@@ -333,11 +333,8 @@ const _: () = assert!(size_of::<LaunchRequest>() == 104);
 /// Bytes of [`LaunchRequest::signature`]: r and s of an ECDSA signature with P-256.
 pub const SIGNATURE_LEN: usize = 64;
 
-/// The most bytes that [`LaunchRequest::nonce`] may have.
-pub const NONCE_LEN_BYTES_MAX: usize = 64;
-
-/// The fewest bytes that [`LaunchRequest::nonce`] may have, unless it is empty.
-pub const NONCE_LEN_BYTES_MIN: usize = 8;
+/// The most bytes that [`LaunchRequest::message`] may have. What enclaves say to each other takes no more.
+pub const MESSAGE_LEN_BYTES_MAX: usize = 20_480;
 
 /// Bits of [`LaunchRequest::flags`]. Those for terminals are hints: they change nothing but how a stream describes itself.
 pub mod launch_flag {
@@ -349,8 +346,16 @@ pub mod launch_flag {
     pub const ERROR_TERMINAL: u64 = 4;
     /// Make evidence of this enclave and its document ([`super::HostCall::Evidence`]) instead of running the guest.
     pub const ATTEST: u64 = 8;
+    /// The same with an offer to take volumes over from the image whose MRENCLAVE is the message, 32 bytes.
+    pub const OFFER: u64 = 16;
+    /// The same with a hand-over of volumes to the enclave whose offer is the message.
+    pub const HAND_OVER: u64 = 32;
+    /// Take over volumes instead of running the guest; the message is what the other enclave handed over.
+    pub const TAKE_OVER: u64 = 64;
+    /// What is done instead of running the guest: one of these at most.
+    pub const TASKS: u64 = ATTEST | OFFER | HAND_OVER | TAKE_OVER;
     /// Every defined bit.
-    pub const ALL: u64 = 15;
+    pub const ALL: u64 = 127;
 }
 
 #[cfg(test)]

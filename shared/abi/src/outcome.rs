@@ -44,6 +44,8 @@ pub enum Kind {
     QuoteMissing = 13,
     /// The launch document names an owner, whose signature is missing or wrong.
     SignatureRefused = 14,
+    /// Volumes are not handed over to another image, or not taken over from it.
+    MigrationRefused = 15,
 }
 
 impl TryFrom<u32> for Kind {
@@ -67,6 +69,7 @@ impl TryFrom<u32> for Kind {
             12 => Self::BundleRefused,
             13 => Self::QuoteMissing,
             14 => Self::SignatureRefused,
+            15 => Self::MigrationRefused,
             _ => return Err(number),
         })
     }

@@ -1,7 +1,7 @@
 //! Properties that fuzzers drive; the tests call them on corner cases.
 
 use crate::bundle::{Envelope, Header, Payload};
-use crate::{Claims, Evidence, PeerMessage, Request};
+use crate::{Claims, Evidence, HandOver, PeerMessage, Request};
 
 /// Reading any bytes ends in claims or an error, never a panic; what is read has exactly the bytes that it was read from.
 pub fn claims(bytes: &[u8]) {
@@ -26,6 +26,9 @@ pub fn evidence(bytes: &[u8]) {
 pub fn peer_message(bytes: &[u8]) {
     if let Ok(message) = PeerMessage::decode(bytes) {
         assert_eq!(message.encode(), bytes, "a message has one encoding");
+    }
+    if let Ok(hand_over) = HandOver::decode(bytes) {
+        assert_eq!(hand_over.encode(), bytes, "a hand-over has one encoding");
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`claims`] | what the runtime claims, for which purpose, and how that becomes REPORT_DATA |
 //! | [`evidence`] | claims with the quote that vouches for them |
 //! | [`peer`] | claims with the report that vouches for them, on one machine |
+//! | [`handover`] | what an enclave tells another that takes its volumes over |
 //! | [`request`], [`bundle`] | what an enclave asks a provisioner, and the answer |
 //! | [`limits`] | every bound |
 //! | [`error`] | why bytes are refused |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod handover;
 pub mod limits;
 mod map;
 pub mod peer;
@@ -36,5 +38,6 @@ pub mod request;
 pub use claims::{Claims, Nonce, Purpose, Statement, report_data, sha256};
 pub use error::Error;
 pub use evidence::{Evidence, Origin};
+pub use handover::HandOver;
 pub use peer::PeerMessage;
 pub use request::Request;

@@ -44,6 +44,9 @@ pub const VOLUME_NAME_LEN_BYTES_MAX: usize = 255;
 /// Longest module in a bundle: the longest that can be launched.
 pub const MODULE_LEN_BYTES_MAX: usize = 512 << 20;
 
+/// Longest hand-over: a message for each volume with its head, and the envelope.
+pub const HAND_OVER_LEN_BYTES_MAX: usize = VOLUME_KEYS_COUNT_MAX * (PEER_LEN_BYTES_MAX + 3) + 18;
+
 /// Longest bundle: everything at its longest, and 1024 bytes for the envelope.
 pub const BUNDLE_LEN_BYTES_MAX: usize = MODULE_LEN_BYTES_MAX
     + SECRETS_COUNT_MAX * (SECRET_LEN_BYTES_MAX + SECRET_NAME_LEN_BYTES_MAX + 8)

@@ -225,8 +225,9 @@ fn an_enclave_states_which_document_it_holds() {
 
 #[test]
 fn nonces_that_are_too_short_or_too_long_are_refused() {
-    for (len, refusal) in [(7, Refusal::Arguments), (65, Refusal::Host)] {
+    for len in [7, 65] {
         let (_, evidence) = attest(&vec![1; len], honest_quoter());
+        let refusal = Refusal::Arguments;
         assert!(
             matches!(&evidence, Err(Error::Refused { refusal: found, .. }) if *found == refusal),
             "{len}: {evidence:?}"

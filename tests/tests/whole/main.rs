@@ -18,6 +18,7 @@ mod guests;
 mod lies;
 mod limits;
 mod many;
+mod migration;
 mod owner;
 mod requests;
 mod third_party;

@@ -167,7 +167,7 @@ const SPANS: [fn(&mut LaunchRequest) -> &mut Span; 6] = [
     |request| &mut request.arguments,
     |request| &mut request.environment,
     |request| &mut request.signature,
-    |request| &mut request.nonce,
+    |request| &mut request.message,
 ];
 
 /// Launches with one range replaced.

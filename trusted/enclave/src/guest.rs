@@ -8,7 +8,7 @@ use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use twine_abi::exchange::{
-    Clock, HostCall, LaunchRequest, NONCE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN, Span,
+    Clock, HostCall, LaunchRequest, MESSAGE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN, Span,
 };
 use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
 use twine_abi::sgx::{KeyRequest, Report, TargetInfo};
@@ -68,7 +68,7 @@ fn read_request() -> Result<Request, Outcome> {
     let mut words = [0; size_of::<LaunchRequest>() / size_of::<u64>()];
     host::read_payload_words(&mut words);
     let [spans @ .., flags] = words;
-    let (&[document, module, arguments, environment, signature, nonce], []) = spans.as_chunks()
+    let (&[document, module, arguments, environment, signature, message], []) = spans.as_chunks()
     else {
         unreachable!("a request holds six spans");
     };
@@ -78,7 +78,7 @@ fn read_request() -> Result<Request, Outcome> {
         arguments: read_span(arguments, STRINGS_LEN_BYTES_MAX)?,
         environment: read_span(environment, STRINGS_LEN_BYTES_MAX)?,
         signature: read_span(signature, SIGNATURE_LEN)?,
-        nonce: read_span(nonce, NONCE_LEN_BYTES_MAX)?,
+        message: read_span(message, MESSAGE_LEN_BYTES_MAX)?,
         flags,
     })
 }

@@ -16,12 +16,11 @@ use aes::Aes128;
 use cmac::{Cmac, KeyInit as _, Mac as _};
 use twine_abi::sgx::{KeyName, KeyRequest, Report, ReportBody, TargetInfo};
 use twine_evidence::{Claims, Evidence, Nonce, Origin, PeerMessage, Statement, sha256};
+use twine_launch::LaunchDocument;
 
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::outcome::Outcome;
 use crate::platform::{Fault, Platform};
-use crate::run::Request;
 
 /// What stands in every statement about a running guest.
 #[derive(Clone, Copy, Debug)]
@@ -50,28 +49,20 @@ pub(crate) enum Disbelief {
     NotVouchedFor,
 }
 
-/// Checks the document and has the runtime state that this enclave holds it, in place of running the guest.
+/// States that this enclave holds the document, in place of running the guest. The message is a verifier's nonce, or nothing.
+///
+/// # Errors
+/// [`Error::Nonce`], [`Error::NoEvidence`].
 pub(crate) fn attest(
     platform: &mut dyn Platform,
-    identity: &Identity,
-    request: &Request,
-) -> Outcome {
-    let handed_over = launch_evidence(platform, identity, request).and_then(|evidence| {
-        let handed_over = platform.hand_over(&evidence.encode());
-        handed_over.map_err(Error::NoEvidence)
-    });
-    handed_over.map_or_else(Outcome::from, |()| Outcome::exited(0))
-}
-
-fn launch_evidence(
-    platform: &mut dyn Platform,
-    identity: &Identity,
-    request: &Request,
-) -> Result<Evidence, Error> {
-    let document = identity.verify(&request.document, &request.signature)?;
+    (identity, document): (&Identity, &LaunchDocument),
+    message: &[u8],
+) -> Result<(), Error> {
     let module = document.module.sha256.0;
-    let nonce = nonce(&request.nonce)?;
-    evidence(platform, identity, Statement::Launch { module, nonce })
+    let nonce = nonce(message)?;
+    let evidence = evidence(platform, identity, Statement::Launch { module, nonce })?;
+    let handed_over = platform.hand_over(&evidence.encode());
+    handed_over.map_err(Error::NoEvidence)
 }
 
 /// The caller's nonce, if there is one.
@@ -137,15 +128,29 @@ pub(crate) fn peer_message(
     if !is_well_formed(target) {
         return Ok(None);
     }
+    let statement = Statement::Peer {
+        module: subject.module,
+        user: sha256(data),
+    };
+    tell(platform, &subject.identity, target, statement).map(Some)
+}
+
+/// Makes a message of a statement, for the enclave `target` of this machine, which is well formed.
+///
+/// # Errors
+/// A [`Fault`].
+pub(crate) fn tell(
+    platform: &mut dyn Platform,
+    identity: &Identity,
+    target: &TargetInfo,
+    statement: Statement,
+) -> Result<PeerMessage, Fault> {
     let claims = Claims {
-        document: subject.identity.config_id,
-        statement: Statement::Peer {
-            module: subject.module,
-            user: sha256(data),
-        },
+        document: identity.config_id,
+        statement,
     };
     let report = platform.processor_report(target, &claims.report_data())?;
-    Ok(Some(PeerMessage::new(report.to_bytes(), &claims)))
+    Ok(PeerMessage::new(report.to_bytes(), &claims))
 }
 
 /// Which enclave this one is to others of its machine.
@@ -163,19 +168,33 @@ pub(crate) fn own_target(platform: &mut dyn Platform) -> Result<TargetInfo, Faul
 /// A [`Disbelief`].
 pub(crate) fn believe(platform: &mut dyn Platform, message: &[u8]) -> Result<Peer, Disbelief> {
     let message = PeerMessage::decode(message).map_err(|_| Disbelief::Malformed)?;
-    let report = Report::from_bytes(message.report());
-    check_report(platform, &report).ok_or(Disbelief::NotVouchedFor)?;
-    let body = report.body;
-    let claims = message.vouched_claims(&body.report_data);
-    let claims = claims.map_err(|_| Disbelief::NotVouchedFor)?;
-    match claims.statement {
-        Statement::Peer { module, user } if claims.document == body.config_id => Ok(Peer {
-            enclave: body,
+    match vouched(platform, &message)? {
+        (enclave, Statement::Peer { module, user }) => Ok(Peer {
+            enclave,
             module,
             user,
         }),
         _ => Err(Disbelief::NotVouchedFor),
     }
+}
+
+/// What the runtime of another enclave of this machine states for this one, and whose it is.
+///
+/// # Errors
+/// [`Disbelief::NotVouchedFor`].
+pub(crate) fn vouched(
+    platform: &mut dyn Platform,
+    message: &PeerMessage,
+) -> Result<(ReportBody, Statement), Disbelief> {
+    let report = Report::from_bytes(message.report());
+    check_report(platform, &report).ok_or(Disbelief::NotVouchedFor)?;
+    let body = report.body;
+    let claims = message.vouched_claims(&body.report_data);
+    let claims = claims.map_err(|_| Disbelief::NotVouchedFor)?;
+    if claims.document != body.config_id {
+        return Err(Disbelief::NotVouchedFor);
+    }
+    Ok((body, claims.statement))
 }
 
 /// Whether the processor made the report for this enclave. REPORT. Intel SDM vol. 3D, "EREPORT": AES-128-CMAC of the body

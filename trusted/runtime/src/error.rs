@@ -71,6 +71,10 @@ pub enum Error {
     Nonce(twine_evidence::Error),
     /// There is no evidence: the host gave no quote, or something else in its place.
     NoEvidence(Fault),
+    /// The host asks for several tasks at once.
+    Tasks,
+    /// Volumes are not handed over to another image, or not taken over from it.
+    Migration(MigrationError),
     /// The host does not open a directory.
     Directory {
         /// Where the guest would find it.
@@ -78,6 +82,41 @@ pub enum Error {
         /// Why not.
         fault: Fault,
     },
+}
+
+/// Why volumes are not handed over to another image, or not taken over from it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// What should name an image is no MRENCLAVE.
+    NoImage,
+    /// The launch document does not list the other image.
+    NotListed {
+        /// `to` or `from`.
+        section: &'static str,
+        /// The image's MRENCLAVE.
+        image: Digest,
+    },
+    /// What the other enclave is to have said has not the form.
+    Malformed(twine_evidence::Error),
+    /// The processor does not vouch for it: not this machine, since it was switched on, or not for this enclave.
+    NotVouchedFor,
+    /// The other enclave has another launch document.
+    OtherDocument,
+    /// The other enclave differs in its attributes: one of the two can be debugged.
+    OtherAttributes,
+    /// The launch document mounts no volume that belongs to the image and can be written.
+    NoVolumes,
+    /// The processor gives no key.
+    NoKey,
+    /// The host does not do its part.
+    Host(Fault),
+}
+
+impl From<MigrationError> for Error {
+    fn from(error: MigrationError) -> Self {
+        Self::Migration(error)
+    }
 }
 
 /// Why a volume cannot be opened.
@@ -104,6 +143,8 @@ pub enum VolumeError {
     NoProvisionedKey,
     /// A recovery key of the launch document is nobody's: no slot can be made for it.
     RecoveryKey(RecoveryKey),
+    /// The other image did not hand it over: no slot in it was made by that one for this one.
+    NotHandedOver,
     /// All slots are taken.
     NoFreeSlot,
     /// A slot is for this program, but a newer runtime or processor microcode made it.
@@ -134,7 +175,10 @@ impl Error {
             Self::NoEvidence(_) => Kind::QuoteMissing,
             Self::Limit(_) | Self::Mounts(_) => Kind::LimitReached,
             Self::Volume { reason, .. } => reason.kind(),
-            Self::Directory { .. } => Kind::HostMisbehaved,
+            Self::Directory { .. }
+            | Self::Tasks
+            | Self::Migration(MigrationError::Host(Fault::Misbehaved(_))) => Kind::HostMisbehaved,
+            Self::Migration(_) => Kind::MigrationRefused,
         }
     }
 }
@@ -192,8 +236,38 @@ impl fmt::Display for Error {
                 f,
                 "the host's directory for {guest} cannot be opened: {fault}"
             ),
+            Self::Tasks => f.write_str("the host asks for several tasks at once"),
+            Self::Migration(error) => error.fmt(f),
             Self::Volume { guest, reason } => write!(f, "the volume for {guest}: {reason}"),
             Self::Mounts(reason) => write!(f, "cannot mount: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for MigrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage => f.write_str("an image is named by its MRENCLAVE, 32 bytes"),
+            Self::NotListed { section, image } => write!(
+                f,
+                "the launch document does not list the image {image} in `migration.{section}`"
+            ),
+            Self::Malformed(error) => error.fmt(f),
+            Self::NotVouchedFor => f.write_str(
+                "what the other enclave said is not vouched for: it was not made for this enclave, or not on this machine \
+                 since it was started; begin anew",
+            ),
+            Self::OtherDocument => f.write_str(
+                "the other enclave was started with another launch document; both need the same",
+            ),
+            Self::OtherAttributes => f.write_str(
+                "the other enclave has other attributes: debug enclaves and others do not share volumes",
+            ),
+            Self::NoVolumes => f.write_str(
+                "the launch document mounts no volume with `runtime = \"image\"` that can be written",
+            ),
+            Self::NoKey => f.write_str("the processor gives no key to take volumes over with"),
+            Self::Host(fault) => write!(f, "the host does not do its part: {fault}"),
         }
     }
 }
@@ -259,6 +333,9 @@ impl fmt::Display for VolumeError {
             Self::RecoveryKey(key) => write!(
                 f,
                 "the launch document's recovery key {key} is not a public key of X25519"
+            ),
+            Self::NotHandedOver => f.write_str(
+                "the other image has not handed it over; have it hand it over again",
             ),
             Self::NoFreeSlot => f.write_str(
                 "all its key slots are taken; remove one (`twine volume slots`)",

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use sha2::{Digest as _, Sha256, Sha512};
 use twine_abi::profile;
 use twine_launch::limits::{STRINGS_COUNT_MAX, STRINGS_LEN_BYTES_MAX};
-use twine_launch::{Arguments, Digest, Environment, LaunchDocument, Migration};
+use twine_launch::{Arguments, Digest, Environment, LaunchDocument};
 
 use crate::error::Error;
 use crate::owner;
@@ -68,7 +68,6 @@ fn unenforced(document: &LaunchDocument) -> Option<&'static str> {
         ("module.confidential", document.module.confidential),
         ("provisioning", document.provisioning.is_some()),
         ("tls", document.tls.is_some()),
-        ("migration", document.migration != Migration::default()),
     ];
     let mut asked = asked.into_iter();
     asked.find_map(|(key, asked)| asked.then_some(key))

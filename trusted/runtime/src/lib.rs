@@ -17,6 +17,7 @@
 //! | `engine` | the engine's configuration, and the only place that loads machine code |
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
 //! | `owner` | whether the owner has signed the launch document |
+//! | `migration` | volumes that move to another image |
 //! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | `guest_calls` | the import module `twine`, by which a guest has its enclave vouch for it |
@@ -44,6 +45,7 @@ mod halt;
 mod identity;
 mod limiter;
 pub mod limits;
+mod migration;
 mod mounting;
 mod null_call;
 pub mod outcome;

@@ -31,7 +31,7 @@ use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
 use crate::volume::VolumeKeys;
-use crate::{attestation, engine, guest_calls, mounting, null_call, wasi};
+use crate::{attestation, engine, guest_calls, migration, mounting, null_call, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -46,8 +46,8 @@ pub struct Request {
     pub environment: Vec<u8>,
     /// The owner's signature of the document, or nothing.
     pub signature: Vec<u8>,
-    /// A verifier's nonce, or nothing.
-    pub nonce: Vec<u8>,
+    /// What comes with a task: a verifier's nonce, what another enclave said, or nothing.
+    pub message: Vec<u8>,
     /// [`twine_abi::exchange::launch_flag`]s; bits without a meaning are ignored.
     pub flags: u64,
 }
@@ -74,7 +74,7 @@ impl core::fmt::Debug for Remains {
 }
 
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
-/// its end; with [`launch_flag::ATTEST`], makes evidence of it instead.
+/// its end, or does the task of [`launch_flag::TASKS`] that is asked for instead.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
     launch_with(platform, identity, request, |platform, document| {
         mounting::mount(platform, identity, document, &VolumeKeys::new())
@@ -89,10 +89,11 @@ pub fn launch_with(
     request: Request,
     mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
 ) -> Launched {
-    if request.flags & launch_flag::ATTEST != 0 {
+    if request.flags & launch_flag::TASKS != 0 {
         let mut platform = platform;
         return Launched {
-            outcome: attestation::attest(&mut *platform, identity, &request),
+            outcome: perform(&mut *platform, identity, &request)
+                .map_or_else(Outcome::from, |()| Outcome::exited(0)),
             remains: Remains::default(),
         };
     }
@@ -107,6 +108,24 @@ pub fn launch_with(
         },
         Guest::run,
     )
+}
+
+/// Does what is asked for in place of running the guest.
+fn perform(
+    platform: &mut dyn Platform,
+    identity: &Identity,
+    request: &Request,
+) -> Result<(), Error> {
+    let document = identity.verify(&request.document, &request.signature)?;
+    let program = (identity, &document);
+    let message = &request.message;
+    match request.flags & launch_flag::TASKS {
+        launch_flag::ATTEST => attestation::attest(platform, program, message),
+        launch_flag::OFFER => migration::offer(platform, program, message),
+        launch_flag::HAND_OVER => migration::hand_over(platform, program, message),
+        launch_flag::TAKE_OVER => migration::take_over(platform, program, message),
+        _ => Err(Error::Tasks),
+    }
 }
 
 /// A guest that is ready to run: everything has been checked that can be before its first instruction.

@@ -146,7 +146,9 @@ impl Code {
 
     const fn of_refusal(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Document | Refusal::Signature | Refusal::Arguments => Self::Document,
+            Refusal::Document | Refusal::Signature | Refusal::Arguments | Refusal::Migration => {
+                Self::Document
+            }
             Refusal::Module | Refusal::ModuleUnusable => Self::Module,
             Refusal::Limit => Self::Limit,
             Refusal::Volume => Self::Key,

@@ -13,8 +13,8 @@ use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    attest, check, compile, completions, doctor, image, init, measure, run, sign, sqlite, verify,
-    volume,
+    attest, check, compile, completions, doctor, image, init, measure, migrate, run, sign, sqlite,
+    verify, volume,
 };
 use crate::exit::Code;
 
@@ -42,6 +42,7 @@ enum Command {
     Image(image::Arguments),
     Verify(verify::Arguments),
     Volume(volume::Arguments),
+    Migrate(migrate::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
 }
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
         Command::Volume(arguments) => arguments.run(),
+        Command::Migrate(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(command_line()),
     };
@@ -123,7 +125,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Launch documents", &["init", "check", "sign"]),
     ("Identity", &["measure", "image"]),
     ("Trust", &["attest", "verify"]),
-    ("Files", &["volume"]),
+    ("Files", &["volume", "migrate"]),
     ("This machine", &["doctor", "completions"]),
 ];
 

@@ -119,3 +119,38 @@ fn evidence_for_another_nonce_or_another_document_is_refused() {
     );
     assert!(text(&other_document.stdout).contains("CONFIGID"));
 }
+
+#[test]
+fn a_volume_moves_between_images_that_the_document_names() {
+    let bench = Bench::new();
+    bench.good(&["image", "sgxs", "-o", "new.sgxs"]);
+    let stream = fs::read(bench.0.path().join("new.sgxs")).unwrap();
+    // The same but for one letter of a message: another release.
+    let message = b"several tasks at once";
+    let mut windows = stream.windows(message.len());
+    let at = windows.position(|window| window == message).unwrap();
+    let mut old = stream.clone();
+    old[at] ^= 0x20;
+    fs::write(bench.0.path().join("old.sgxs"), old).unwrap();
+    let refused = |arguments: &[&str], code: i32, words: &str| {
+        let output = bench.twine(arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+    };
+    let migrate = [
+        "migrate",
+        "app.toml",
+        "--from",
+        "old.sgxs",
+        "--volume",
+        "data.tv::/data",
+    ];
+    refused(&migrate, 120, "`migration.from`");
+    refused(&["migrate", "app.toml"], 2, "--from");
+    refused(
+        &["migrate", "app.toml", "--from", "none", "--volume", "a::/b"],
+        127,
+        "none",
+    );
+}

@@ -182,6 +182,9 @@ pub enum Refusal {
     /// The launch document names an owner, whose signature is missing or wrong.
     #[error("the enclave refuses to start without the owner")]
     Signature,
+    /// Volumes are not handed over to another image, or not taken over from it.
+    #[error("the enclave refuses to move volumes between images")]
+    Migration,
     /// This library broke the rules of a host call.
     #[error("the enclave says that its host misbehaved")]
     Host,

@@ -100,7 +100,7 @@ pub use twine_launch as document;
 pub use compile::Compiler;
 pub use error::Error;
 pub use launch::outcome::Outcome;
-pub use launch::{Attest, Launch};
+pub use launch::{Attest, Launch, Migration};
 pub use module::Module;
 pub use provision::{ProvisionError, Provisioner};
 pub use runtime::{BackendChoice, Runtime, RuntimeBuilder};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use twine_abi::sgx::Digest;
 
@@ -19,7 +19,7 @@ use crate::state::Directories;
 
 /// A platform and an image: everything a launch needs but the module. Make one and use it for every launch.
 pub struct Runtime {
-    backend: Box<dyn Backend>,
+    backend: Arc<dyn Backend>,
     image: Image,
     signer: Signer,
     cache: Cache,
@@ -129,7 +129,7 @@ impl Signer {
 #[must_use = "a builder does nothing until `build`"]
 pub struct RuntimeBuilder {
     choice: BackendChoice,
-    backend: Option<Box<dyn Backend>>,
+    backend: Option<Arc<dyn Backend>>,
     image: Option<Image>,
     certificate: Option<Certificate>,
     directories: Option<Directories>,
@@ -158,7 +158,13 @@ impl RuntimeBuilder {
     /// Uses this platform, whatever [`RuntimeBuilder::backend`] says: an emulator with settings of its own, or a model
     /// of one.
     pub fn with_backend(mut self, backend: Box<dyn Backend>) -> Self {
-        self.backend = Some(backend);
+        self.backend = Some(Arc::from(backend));
+        self
+    }
+
+    /// Uses the platform of another runtime: enclaves of both can then talk to each other.
+    pub fn beside(mut self, other: &Runtime) -> Self {
+        self.backend = Some(Arc::clone(&other.backend));
         self
     }
 
@@ -221,13 +227,13 @@ impl RuntimeBuilder {
 }
 
 /// The platform that was asked for; by itself, the device only if nothing is missing.
-fn choose(choice: BackendChoice, directories: &Directories) -> Result<Box<dyn Backend>, Error> {
+fn choose(choice: BackendChoice, directories: &Directories) -> Result<Arc<dyn Backend>, Error> {
     let missing = match choice {
         BackendChoice::Emulator => return emulator(directories),
         BackendChoice::Auto | BackendChoice::Device => Machine::detect().first_missing(),
     };
     match (missing, choice) {
-        (None, _) => Ok(Box::new(Device::new()?)),
+        (None, _) => Ok(Arc::new(Device::new()?)),
         (Some(_), BackendChoice::Auto) => emulator(directories),
         (Some(missing), _) => Err(Error::BackendUnavailable(format!(
             "this machine cannot run enclaves on the device; it lacks: {}. To have it: {}. \
@@ -237,8 +243,8 @@ fn choose(choice: BackendChoice, directories: &Directories) -> Result<Box<dyn Ba
     }
 }
 
-fn emulator(directories: &Directories) -> Result<Box<dyn Backend>, Error> {
-    Ok(Box::new(Emulator::new(EmulatorConfig {
+fn emulator(directories: &Directories) -> Result<Arc<dyn Backend>, Error> {
+    Ok(Arc::new(Emulator::new(EmulatorConfig {
         secret: directories.emulator_secret()?,
         ..EmulatorConfig::default()
     })?))

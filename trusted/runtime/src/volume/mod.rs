@@ -6,6 +6,7 @@
 //! When the runtime, the processor's microcode or the owner's document has become newer, the program's slot is made anew;
 //! an older one then cannot open the volume any more.
 
+mod migration;
 mod seal;
 
 use alloc::boxed::Box;
@@ -21,6 +22,8 @@ use twine_launch::{KeySource, LaunchDocument, Mount, RecoveryKey, VolumePolicy};
 use twine_recovery::PublicKey;
 use zeroize::Zeroizing;
 
+pub(crate) use self::migration::{Mounted, hand_over, take_over};
+pub(crate) use self::seal::migration_key;
 use self::seal::{Parameters, Seal};
 use crate::error::{Error, VolumeError};
 use crate::identity::Identity;
@@ -92,7 +95,7 @@ struct Unlocked {
 }
 
 impl Keyring<'_> {
-    fn open(mut self, position: usize, access: Access) -> Result<Volume, VolumeError> {
+    fn open(&mut self, position: usize, access: Access) -> Result<Volume, VolumeError> {
         let opened = self
             .platform
             .open_store(position)

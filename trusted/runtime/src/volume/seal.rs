@@ -16,6 +16,7 @@ use sha2::Sha256;
 use twine_abi::sgx::{AttributeFlags, Attributes, KeyName, KeyPolicy, KeyRequest, MiscSelect};
 use twine_fs::{SlotKind, SlotSecret};
 use twine_launch::{Binding, LaunchDocument, RuntimeBinding};
+use twine_recovery::PrivateKey;
 use zeroize::Zeroizing;
 
 use crate::identity::Identity;
@@ -167,6 +168,34 @@ impl Seal<'_> {
     }
 }
 
+/// The key by which this image, with this document, takes volumes over from another; `None` if the processor refuses what it
+/// says of itself.
+pub(crate) fn migration_key(
+    platform: &mut dyn Platform,
+    identity: &Identity,
+) -> Option<PrivateKey> {
+    let mut input = Zeroizing::new([0; 32]);
+    for (half, number) in input.chunks_exact_mut(16).zip(0..) {
+        let key = platform.key(&KeyRequest {
+            key_name: KeyName::Seal as u16,
+            key_policy: KeyPolicy::MRENCLAVE.union(KeyPolicy::CONFIGID),
+            isv_svn: identity.isv_svn,
+            cpu_svn: identity.cpu_svn,
+            attribute_mask: ATTRIBUTES,
+            misc_mask: !MiscSelect::EXINFO.bits(),
+            config_svn: identity.config_svn,
+            key_id: [number; 32],
+            ..KeyRequest::ZERO
+        })?;
+        half.copy_from_slice(&*key);
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    let expanded = Hkdf::<Sha256>::new(None, input.as_slice())
+        .expand_multi_info(&[MIGRATION], secret.as_mut_slice());
+    assert!(expanded.is_ok(), "HKDF-SHA256 gives up to 8160 bytes");
+    Some(PrivateKey::new(*secret))
+}
+
 /// What the derivation of a sealed slot's secret needs besides the enclave (`docs/format.md`, section 8).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Parameters {
@@ -233,6 +262,7 @@ const PARAMETERS_LEN: usize = 104;
 
 const SECRET: &[u8] = b"twine volume slot 2";
 const PLACE: &[u8] = b"twine volume place 2";
+const MIGRATION: &[u8] = b"twine migration key 1";
 
 /// The key depends on every attribute but AEX-Notify, which the processor may turn on for its own reasons.
 const ATTRIBUTES: Attributes = Attributes {

@@ -12,7 +12,7 @@ use twine::evidence::{Evidence, Origin};
 use twine::state::Directories;
 use twine::{Attest, BackendChoice, Error, Runtime};
 
-use super::usage;
+use super::{signature_beside, usage};
 use crate::exit::Blame;
 
 /// Make evidence that an enclave on this machine holds a launch document
@@ -46,6 +46,9 @@ impl Arguments {
         let mut attest = Attest::new(&runtime, &document)?;
         if let Some(Nonce(nonce)) = &self.nonce {
             attest = attest.nonce(nonce);
+        }
+        if let Some(signature) = signature_beside(&self.file)? {
+            attest = attest.signature(signature);
         }
         if self.debug {
             attest = attest.debuggable();

@@ -73,20 +73,25 @@ impl Sgxs {
 impl Source {
     /// Reads the image.
     pub(crate) fn load(&self) -> Result<Image> {
-        let Some(path) = &self.image else {
-            return Ok(Image::bundled()?);
-        };
-        let file = read(path)?;
-        let image = if file.starts_with(SGXS) {
-            Image::from_sgxs(&file).map_err(anyhow::Error::new)
-        } else {
-            Image::from_elf(&file).map_err(anyhow::Error::new)
-        };
-        image.with_context(|| path.display().to_string())
+        match &self.image {
+            Some(path) => load(path),
+            None => Ok(Image::bundled()?),
+        }
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// Reads an image from an ELF or SGXS file.
+pub(super) fn load(path: &Path) -> Result<Image> {
+    let file = read(path)?;
+    let image = if file.starts_with(SGXS) {
+        Image::from_sgxs(&file).map_err(anyhow::Error::new)
+    } else {
+        Image::from_elf(&file).map_err(anyhow::Error::new)
+    };
+    image.with_context(|| path.display().to_string())
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| in_file(path, source))
 }
 

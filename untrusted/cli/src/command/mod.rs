@@ -18,6 +18,7 @@ pub(crate) mod doctor;
 pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod measure;
+pub(crate) mod migrate;
 mod mounts;
 pub(crate) mod run;
 pub(crate) mod sign;

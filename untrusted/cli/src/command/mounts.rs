@@ -55,7 +55,7 @@ impl Mounts {
 }
 
 /// `HOST::GUEST`. The last `::` separates: a guest's path seldom holds one.
-fn pair(text: &str) -> Result<(PathBuf, String), Blame> {
+pub(super) fn pair(text: &str) -> Result<(PathBuf, String), Blame> {
     match text.rsplit_once("::") {
         Some((host, guest)) if !host.is_empty() => Ok((host.into(), guest.to_owned())),
         _ => Err(usage(&format!(

@@ -1,24 +1,19 @@
 //! Asking an enclave who it is: evidence that it holds a launch document, in place of a run.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::rc::Rc;
-use std::sync::Arc;
 
-use twine_abi::entry::Call;
-use twine_abi::exchange::{Header, HostCall, HostErrno, LaunchRequest, Span, launch_flag};
+use twine_abi::exchange::launch_flag;
 use twine_abi::sgx::ReportBody;
 use twine_evidence::Evidence;
 use twine_launch::LaunchDocument;
 
-use super::buffer::SharedBuffer;
-use super::create::{Configuration, Debugging, create};
-use super::outcome;
-use super::run::Wrap;
-use super::thread::{Ended, Thread};
+use super::create::Debugging;
+use super::run::{Backings, Wrap};
+use super::task::Task;
 use crate::error::Error;
+use crate::owner::DocumentSignature;
 use crate::runtime::Runtime;
-use crate::serve::{Console, Host, Input, Log, Output, Services};
+use crate::serve::Services;
 
 /// Evidence in the making: that an enclave of this runtime, on this machine, holds a launch document.
 ///
@@ -28,6 +23,7 @@ pub struct Attest<'a> {
     runtime: &'a Runtime,
     document: &'a [u8],
     version: u16,
+    signature: Option<DocumentSignature>,
     nonce: Vec<u8>,
     debugging: Debugging,
     wrap: Option<Wrap>,
@@ -44,6 +40,7 @@ impl<'a> Attest<'a> {
             runtime,
             document,
             version,
+            signature: None,
             nonce: Vec::new(),
             debugging: Debugging::Forbidden,
             wrap: None,
@@ -53,6 +50,12 @@ impl<'a> Attest<'a> {
     /// Puts a verifier's nonce into the evidence, which shows that it is fresh. The enclave takes 8 to 64 bytes.
     pub fn nonce(mut self, nonce: &[u8]) -> Self {
         self.nonce = nonce.to_vec();
+        self
+    }
+
+    /// The owner's signature of the launch document, for the enclave to check. It is needed if the document names an owner.
+    pub const fn signature(mut self, signature: DocumentSignature) -> Self {
+        self.signature = Some(signature);
         self
     }
 
@@ -78,61 +81,20 @@ impl<'a> Attest<'a> {
     /// [`Error::Refused`] if the enclave refuses the document or the nonce, or got no quote; [`Error::EnclaveMisbehaved`] if
     /// what it hands over is no evidence of this document; those of creating and entering an enclave.
     pub fn run(self) -> Result<Evidence, Error> {
-        let enclave = create(
-            self.runtime.backend(),
-            self.runtime.image(),
-            self.runtime.certificate(self.debugging)?.sigstruct(),
-            &Configuration::of(self.document, self.version, self.debugging),
+        let handed_over = Task {
+            runtime: self.runtime,
+            document: self.document,
+            version: self.version,
+            signature: self.signature,
+            debugging: self.debugging,
+        }
+        .run(
+            launch_flag::ATTEST,
+            &self.nonce,
+            Backings::default(),
+            self.wrap,
         )?;
-        let console = Console::new(Input::Empty, Output::Discard, Output::Discard, None)?;
-        let log = Log::default();
-        let honest = Host::new(console, Arc::clone(&enclave), log.clone())
-            .quotes(Some(self.runtime.backend().quotes()));
-        let handed_over = Rc::new(RefCell::new(None));
-        let receiver = Box::new(Receiver {
-            handed_over: Rc::clone(&handed_over),
-            others: Box::new(honest),
-        });
-        let mut services: Box<dyn Services> = match self.wrap {
-            Some(wrap) => wrap(receiver),
-            None => receiver,
-        };
-        let document = SharedBuffer::copy_of(self.document);
-        let nonce = SharedBuffer::copy_of(&self.nonce);
-        let request = LaunchRequest {
-            document: document.span(),
-            module: Span::default(),
-            arguments: Span::default(),
-            environment: Span::default(),
-            signature: Span::default(),
-            nonce: nonce.span(),
-            flags: launch_flag::ATTEST,
-        };
-        let mut thread = Thread::main(enclave);
-        let ended = ask(&mut thread, &request, &mut *services);
-        ended.map_err(|error| match error {
-            Error::EnclaveKilled { .. } => Error::EnclaveKilled {
-                message: log.take(),
-            },
-            error => error,
-        })?;
-        let evidence = handed_over.take().unwrap_or_default();
-        check(&evidence, &self.nonce)
-    }
-}
-
-fn ask(
-    thread: &mut Thread,
-    request: &LaunchRequest,
-    services: &mut dyn Services,
-) -> Result<(), Error> {
-    thread.call(Call::Initialise, services, None)?;
-    thread.exchange().set_launch_request(request);
-    match thread.call(Call::Launch, services, None)? {
-        Ended::Done => outcome::parse(thread.exchange().payload()).map(drop),
-        Ended::Abandoned => Err(Error::EnclaveMisbehaved(
-            "it was stopped without being asked to",
-        )),
+        check(&handed_over, &self.nonce)
     }
 }
 
@@ -157,28 +119,6 @@ fn check(bytes: &[u8], nonce: &[u8]) -> Result<Evidence, Error> {
 
 /// REPORTDATA of the report inside a quote, behind a header of 48 bytes.
 const REPORT_DATA_OFFSET: usize = 48 + ReportBody::LEN - 64;
-
-/// Keeps the evidence; another host answers everything else.
-struct Receiver {
-    handed_over: Rc<RefCell<Option<Vec<u8>>>>,
-    others: Box<dyn Services>,
-}
-
-impl Services for Receiver {
-    fn serve(&mut self, header: &Header, payload: &mut [u8]) -> i64 {
-        if header.op != HostCall::Evidence as u32 {
-            return self.others.serve(header, payload);
-        }
-        let len = usize::try_from(header.args[0]).ok();
-        match len.and_then(|len| payload.get(..len)) {
-            Some(evidence) => {
-                *self.handed_over.borrow_mut() = Some(evidence.to_vec());
-                0
-            }
-            None => -(HostErrno::Invalid as i64),
-        }
-    }
-}
 
 impl fmt::Debug for Attest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -72,10 +72,10 @@ impl ExchangeArea {
             arguments,
             environment,
             signature,
-            nonce,
+            message,
             flags,
         } = *request;
-        let spans = [document, module, arguments, environment, signature, nonce];
+        let spans = [document, module, arguments, environment, signature, message];
         let words = spans
             .into_iter()
             .flat_map(|Span { address, len }| [address, len])
@@ -142,7 +142,7 @@ mod tests {
             arguments: span(24, 3),
             environment: span(32, 4),
             signature: span(40, 5),
-            nonce: span(48, 6),
+            message: span(48, 6),
             flags: 7,
         });
         let words: Vec<u64> = (0..14).map(|i| word(area.payload(), 8 * i)).collect();

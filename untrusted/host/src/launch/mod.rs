@@ -4,7 +4,7 @@
 //!   create    SECS ─► pages ─► EINIT                     one enclave, named by the launch document (CONFIGID)
 //!   thread    Initialise, then Launch: the conversation  ◄──► serve: host calls
 //!   deadline  the timer beside it
-//!   attest    the same, for evidence in place of a run
+//!   task      the same, for what is done in place of a run: attest, migrate
 //!   outcome   what stands in the exchange area at the end
 //! ```
 //!
@@ -17,13 +17,16 @@ mod builder;
 pub mod create;
 pub mod deadline;
 pub mod exchange;
+mod migrate;
 mod mounts;
 pub mod outcome;
 pub mod run;
+mod task;
 pub mod thread;
 
 pub use attest::Attest;
 pub use builder::{Identity, Launch};
+pub use migrate::{Migration, Step};
 
 #[cfg(test)]
 mod tests;

@@ -86,6 +86,25 @@ impl Mounts {
 
     /// Opens what stands behind the document's mounts.
     pub(super) fn open(&self, document: &Draft) -> Result<Backings, Error> {
+        self.open_those(document, |_| true)
+    }
+
+    /// Opens the volumes behind the document's mounts that are there, and nothing else.
+    pub(super) fn open_volumes(&self, document: &Draft) -> Result<Backings, Error> {
+        let mut existing = document.clone();
+        for mount in &mut existing.mounts {
+            if let MountKind::Volume(policy) = &mut mount.kind {
+                policy.create = false;
+            }
+        }
+        self.open_those(&existing, |kind| matches!(kind, MountKind::Volume(_)))
+    }
+
+    fn open_those(
+        &self,
+        document: &Draft,
+        are_meant: impl Fn(&MountKind) -> bool,
+    ) -> Result<Backings, Error> {
         for backing in &self.backings {
             let meant =
                 |mount: &&Mount| mount.guest == backing.guest && mount.kind.name() == backing.kind;
@@ -97,7 +116,8 @@ impl Mounts {
             }
         }
         let mut backings = Backings::new();
-        for (position, mount) in (0..).zip(&document.mounts) {
+        let mounts = (0..).zip(&document.mounts);
+        for (position, mount) in mounts.filter(|(_, mount)| are_meant(&mount.kind)) {
             let create = matches!(&mount.kind, MountKind::Volume(policy) if policy.create);
             let access = match (mount.read_only, create) {
                 (true, _) => FileAccess::Read,

@@ -67,6 +67,7 @@ fn interpret(kind: Kind, code: u32, message: String) -> Result<Outcome, Error> {
         Kind::BundleRefused => Refusal::Bundle,
         Kind::QuoteMissing => Refusal::QuoteMissing,
         Kind::SignatureRefused => Refusal::Signature,
+        Kind::MigrationRefused => Refusal::Migration,
     };
     Err(Error::Refused { refusal, message })
 }

@@ -127,7 +127,7 @@ fn converse(
         arguments: arguments.span(),
         environment: environment.span(),
         signature: signature.span(),
-        nonce: Span::default(),
+        message: Span::default(),
         flags,
     });
     let deadline = timer
