@@ -30,6 +30,7 @@ use std::{
     time::Duration,
 };
 
+use aegis::aegis128l::Aegis128L;
 use measure::compare;
 use memmap2::{Mmap, MmapOptions};
 use twine_fs::{
@@ -91,7 +92,7 @@ impl Store for MappedStore {
 /// Sequential positions of 1 MiB, one sequence for each variant.
 struct Cursor {
     chunks: u64,
-    at: [Cell<u64>; 4],
+    at: [Cell<u64>; 5],
 }
 
 impl Cursor {
@@ -244,7 +245,7 @@ fn reads(folder: &Path, blocks: u64) {
             ),
         ],
     );
-    let [b0, b1, b2, b3, ..] = &mut buffers[..] else {
+    let [b0, b1, b2, b3, b4, ..] = &mut buffers[..] else {
         unreachable!()
     };
     // Above, each variant finds the processor's caches full of the others' data; here they are its own most of the time, as
@@ -283,6 +284,13 @@ fn reads(folder: &Path, blocks: u64) {
                 Box::new(|_| b3.copy_from_slice(&map[cursor.next(3) as usize..][..256 * BLOCK])),
             ),
             (
+                "mmap+aegis-128l",
+                Box::new(|_| {
+                    b4.copy_from_slice(&map[cursor.next(4) as usize..][..256 * BLOCK]);
+                    cipher_alone(b4);
+                }),
+            ),
+            (
                 "volume/aegis-128l",
                 Box::new(|_| assert!(aegis.read(large, cursor.next(1), b1).unwrap() > 0)),
             ),
@@ -294,15 +302,23 @@ fn reads(folder: &Path, blocks: u64) {
     );
 }
 
+/// What suite 1 costs without a file system: below this, no file of whole blocks under that cipher can be. Sealing takes what
+/// opening takes.
+fn cipher_alone(bytes: &mut [u8]) {
+    for block in bytes.as_chunks_mut::<BLOCK>().0 {
+        let tag = Aegis128L::<16>::new(&[1; 16], &[2; 16]).encrypt_in_place(block, &[3; 24]);
+        std::hint::black_box(tag);
+    }
+}
+
 /// Question: what do they cost on writes and commits?
 fn writes(folder: &Path, blocks: u64) {
-    let plain = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(folder.join("w"))
-        .unwrap();
+    let file = |name: &str| {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        options.open(folder.join(name)).unwrap()
+    };
+    let (plain, other) = (file("w"), file("w-0"));
     let volume = |name: &str, suite, uncommitted| {
         let store = Box::new(FileStore::open(&folder.join(name)).unwrap());
         let budget = Budget {
@@ -325,6 +341,7 @@ fn writes(folder: &Path, blocks: u64) {
     let (mut gcm, g) = volume("w-2", Suite::Aes256Gcm, uncommitted);
     let (mut roomy, r) = volume("w-3", Suite::Aegis128L, 64 << 20);
     let chunk = vec![7; 256 * BLOCK];
+    let mut sealed = chunk.clone();
     let cursor = Cursor::new(32 * 256);
     // Below the budget nothing is sealed before the sync, just as an unprotected write only reaches the page cache.
     compare(
@@ -351,6 +368,14 @@ fn writes(folder: &Path, blocks: u64) {
             (
                 "pwrite",
                 Box::new(|_| plain.write_all_at(&chunk, cursor.next(0)).unwrap()),
+            ),
+            (
+                "pwrite+aegis-128l",
+                Box::new(|_| {
+                    sealed.copy_from_slice(&chunk);
+                    cipher_alone(&mut sealed);
+                    other.write_all_at(&sealed, cursor.next(3)).unwrap();
+                }),
             ),
             (
                 "volume/aegis-128l",
