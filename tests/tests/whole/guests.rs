@@ -12,6 +12,7 @@ use super::attestation::*;
 use super::faults::*;
 use super::files::*;
 use super::limits::*;
+use super::provisioning::*;
 
 /// A guest without a test does not compile.
 macro_rules! assert_test_exists {

@@ -20,6 +20,7 @@ mod limits;
 mod many;
 mod migration;
 mod owner;
+mod provisioning;
 mod requests;
 mod third_party;
 mod volumes;

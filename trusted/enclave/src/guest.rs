@@ -8,11 +8,13 @@ use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use twine_abi::exchange::{
-    Clock, HostCall, LaunchRequest, MESSAGE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN, Span,
+    Clock, HostCall, HostErrno, LaunchRequest, MESSAGE_LEN_BYTES_MAX, PAYLOAD_LEN, SIGNATURE_LEN,
+    Span,
 };
 use twine_abi::outcome::{Kind, OUTCOME_HEADER_LEN};
 use twine_abi::sgx::{KeyRequest, Report, TargetInfo};
 use twine_launch::limits::{DOCUMENT_LEN_BYTES_MAX, MODULE_LEN_BYTES_MAX, STRINGS_LEN_BYTES_MAX};
+use twine_runtime::limits::BUNDLE_LEN_BYTES_MAX;
 use twine_runtime::{Fault, FileSystem, Identity, OpenStore, Outcome, Platform, Request, Sink};
 use zeroize::Zeroizing;
 
@@ -83,29 +85,42 @@ fn read_request() -> Result<Request, Outcome> {
     })
 }
 
+fn read_span(span: [u64; 2], most: usize) -> Result<Vec<u8>, Outcome> {
+    copy_in(span, most).map_err(|error| match error {
+        CopyError::NotOutside => misuse(
+            Kind::HostMisbehaved,
+            "a buffer of the launch request is not outside, or too long",
+        ),
+        CopyError::NoMemory => misuse(
+            Kind::LimitReached,
+            "the enclave has no memory for the launch request",
+        ),
+    })
+}
+
 /// Copies in a buffer of the host's, once.
-fn read_span([address, len]: [u64; 2], most: usize) -> Result<Vec<u8>, Outcome> {
+fn copy_in([address, len]: [u64; 2], most: usize) -> Result<Vec<u8>, CopyError> {
     if len == 0 {
         return Ok(Vec::new());
     }
     let range = HostRange::new(Span { address, len })
         .filter(|range| range.len() <= most)
-        .ok_or_else(|| {
-            misuse(
-                Kind::HostMisbehaved,
-                "a buffer of the launch request is not outside, or too long",
-            )
-        })?;
+        .ok_or(CopyError::NotOutside)?;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(range.len()).map_err(|_| {
-        misuse(
-            Kind::LimitReached,
-            "the enclave has no memory for the launch request",
-        )
-    })?;
+    bytes
+        .try_reserve_exact(range.len())
+        .map_err(|_| CopyError::NoMemory)?;
     bytes.resize(range.len(), 0);
     range.read_once(&mut bytes);
     Ok(bytes)
+}
+
+/// Why a buffer cannot be copied in.
+enum CopyError {
+    /// It is not wholly outside, or too long.
+    NotOutside,
+    /// The enclave has no memory for it.
+    NoMemory,
 }
 
 fn misuse(kind: Kind, message: &str) -> Outcome {
@@ -214,6 +229,20 @@ impl Platform for HostPlatform {
         let args = [evidence.len() as u64, 0, 0, 0, 0, 0];
         let handed_over = host::call_with(HostCall::Evidence, args, evidence, 0..=0);
         handed_over.map(drop).map_err(fault)
+    }
+
+    fn provision(&mut self, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let args = [request.len() as u64, 0, 0, 0, 0, 0];
+        host::call_with(HostCall::Provision, args, request, 0..=0).map_err(fault)?;
+        let mut span = [0; 2];
+        host::read_payload_words(&mut span);
+        match copy_in(span, BUNDLE_LEN_BYTES_MAX) {
+            Ok(bundle) => Ok(Zeroizing::new(bundle)),
+            Err(CopyError::NotOutside) => Err(Fault::Misbehaved(
+                "the bundle is not outside, or longer than any",
+            )),
+            Err(CopyError::NoMemory) => Err(Fault::Host(HostErrno::NoMemory)),
+        }
     }
 
     fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {

@@ -4,8 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use twine_abi::exchange::HostErrno;
 use twine_abi::outcome::Kind;
 use twine_abi::profile;
+use twine_evidence::bundle::Refusal;
 use twine_fs::SlotKind;
 use twine_launch::{Binding, Digest, RecoveryKey};
 
@@ -41,6 +43,16 @@ pub enum Error {
         /// The hash of what was passed.
         found: Digest,
     },
+    /// The host passed a module, though the document says that it is confidential.
+    UnexpectedModule,
+    /// The host brought no bundle.
+    NoBundle(Fault),
+    /// The host's quote is so long that no request can hold it; the length of the request.
+    RequestTooLong(usize),
+    /// The bundle that the host brought is not accepted.
+    Bundle(Refusal),
+    /// A secret that is to become a variable of the environment is not text; its name.
+    SecretNotText(String),
     /// The document names another engine profile than this release's: compile again.
     OtherEngine {
         /// The profile in the document.
@@ -162,9 +174,14 @@ impl Error {
             | Self::OtherVersion { .. }
             | Self::Document(_)
             | Self::Unenforced(_)
-            | Self::OwnersKey => Kind::DocumentRefused,
+            | Self::OwnersKey
+            | Self::Bundle(Refusal::ProvisionersKey) => Kind::DocumentRefused,
             Self::NotSigned | Self::WrongSignature => Kind::SignatureRefused,
-            Self::OtherModule { .. } => Kind::ModuleRefused,
+            Self::OtherModule { .. } | Self::UnexpectedModule => Kind::ModuleRefused,
+            Self::NoBundle(Fault::Misbehaved(_)) | Self::RequestTooLong(_) => Kind::HostMisbehaved,
+            Self::NoBundle(Fault::Host(HostErrno::NoMemory)) => Kind::LimitReached,
+            Self::NoBundle(Fault::Host(_)) => Kind::BundleMissing,
+            Self::Bundle(_) | Self::SecretNotText(_) => Kind::BundleRefused,
             Self::OtherEngine { .. }
             | Self::Unusable(_)
             | Self::MissingImports(_)
@@ -212,6 +229,23 @@ impl fmt::Display for Error {
                 f,
                 "the module passed by the host is not the one the launch document names: \
                  its SHA-256 is {found}, the document's {expected}"
+            ),
+            Self::UnexpectedModule => f.write_str(
+                "the host passed a module, though the launch document says that it is confidential: it has to come from \
+                 the provisioner, and this one may have been seen by anybody",
+            ),
+            Self::NoBundle(Fault::Host(HostErrno::NoMemory)) => {
+                f.write_str("there is no memory for the bundle, inside or outside")
+            }
+            Self::NoBundle(fault) => write!(f, "the host brought no bundle from the provisioner: {fault}"),
+            Self::RequestTooLong(len) => write!(
+                f,
+                "the host's quote makes a request of {len} bytes, longer than any quote can be"
+            ),
+            Self::Bundle(refusal) => refusal.fmt(f),
+            Self::SecretNotText(name) => write!(
+                f,
+                "the secret `{name}` is to become a variable of the environment, and is not UTF-8 without zero bytes"
             ),
             Self::OtherEngine { found } => write!(
                 f,

@@ -64,11 +64,7 @@ impl Identity {
 
 /// The first key that the document's readers know and this runtime does not keep: better not to start than to promise.
 fn unenforced(document: &LaunchDocument) -> Option<&'static str> {
-    let asked = [
-        ("module.confidential", document.module.confidential),
-        ("provisioning", document.provisioning.is_some()),
-        ("tls", document.tls.is_some()),
-    ];
+    let asked = [("tls", document.tls.is_some())];
     let mut asked = asked.into_iter();
     asked.find_map(|(key, asked)| asked.then_some(key))
 }

@@ -18,6 +18,7 @@
 //! | [`limits`] | every bound of this crate; `limiter` holds the guest to the document's |
 //! | `owner` | whether the owner has signed the launch document |
 //! | `migration` | volumes that move to another image |
+//! | `provisioning` | what comes from the provisioner: a confidential module, secrets, keys of volumes |
 //! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | `guest_calls` | the import module `twine`, by which a guest has its enclave vouch for it |
@@ -51,6 +52,7 @@ mod null_call;
 pub mod outcome;
 mod owner;
 pub mod platform;
+mod provisioning;
 mod run;
 #[cfg(feature = "spectest")]
 pub mod spectest;

@@ -7,6 +7,11 @@ use twine_launch::limits::{MOUNTS_COUNT_MAX, STACK_BYTES_MAX};
 /// Most bytes that move in one call to the platform; more takes several.
 pub const IO_LEN_BYTES_MAX: usize = PAYLOAD_LEN;
 
+/// Longest request for provisioning: it has to fit into one call. The quotes of today leave most of it empty.
+pub const REQUEST_LEN_BYTES_MAX: usize = PAYLOAD_LEN;
+
+pub use twine_evidence::limits::BUNDLE_LEN_BYTES_MAX;
+
 /// Most frames in a backtrace. A stack overflow has tens of thousands, all alike.
 pub const BACKTRACE_FRAMES_MAX: usize = 64;
 
@@ -28,8 +33,9 @@ pub const SUBSCRIPTIONS_MAX: u32 = 131_072;
 /// Most names in the message about missing imports. All of WASI has fewer.
 pub const MISSING_IMPORTS_MAX: usize = 64;
 
-/// Most mounts: as many as a launch document can name. Each takes a descriptor from the start.
-pub const MOUNTS_MAX: usize = MOUNTS_COUNT_MAX;
+/// Most mounts: as many as a launch document can name, and the folders of secrets and of certificates. Each takes a
+/// descriptor from the start.
+pub const MOUNTS_MAX: usize = MOUNTS_COUNT_MAX + 2;
 
 /// Longest path that a guest may pass, and longest that following links may make of it. Linux's `PATH_MAX`, which C
 /// libraries have compiled in.

@@ -73,6 +73,17 @@ pub trait Platform {
         Err(Fault::Host(HostErrno::Invalid))
     }
 
+    /// Brings a request to the provisioner, and the bundle back: a claim like everything from outside. The request has at
+    /// most [`REQUEST_LEN_BYTES_MAX`](crate::limits::REQUEST_LEN_BYTES_MAX) bytes. A platform without provisioners need
+    /// not have it.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn provision(&mut self, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let _ = request;
+        Err(Fault::Host(HostErrno::NotFound))
+    }
+
     /// A key of the processor's (EGETKEY), or `None` if it refuses: the request names a version higher than the enclave's
     /// or the processor's. A platform without such keys need not have it.
     fn key(&mut self, request: &KeyRequest) -> Option<Zeroizing<[u8; 16]>> {

@@ -31,7 +31,7 @@ use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
 use crate::volume::VolumeKeys;
-use crate::{attestation, engine, guest_calls, migration, mounting, null_call, wasi};
+use crate::{attestation, engine, guest_calls, migration, mounting, null_call, provisioning, wasi};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -76,8 +76,8 @@ impl core::fmt::Debug for Remains {
 /// Checks that everything in `request` is what the enclave with this `identity` was created for, and runs the guest to
 /// its end, or does the task of [`launch_flag::TASKS`] that is asked for instead.
 pub fn launch(platform: Box<dyn Platform>, identity: &Identity, request: Request) -> Launched {
-    launch_with(platform, identity, request, |platform, document| {
-        mounting::mount(platform, identity, document, &VolumeKeys::new())
+    launch_mounted(platform, identity, request, |platform, document, keys| {
+        mounting::mount(platform, identity, document, keys)
     })
 }
 
@@ -88,6 +88,17 @@ pub fn launch_with(
     identity: &Identity,
     request: Request,
     mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
+) -> Launched {
+    launch_mounted(platform, identity, request, |platform, document, _| {
+        mount(platform, document)
+    })
+}
+
+fn launch_mounted(
+    platform: Box<dyn Platform>,
+    identity: &Identity,
+    request: Request,
+    mount: impl FnOnce(&mut dyn Platform, &LaunchDocument, &VolumeKeys) -> Result<Vec<Mount>, Error>,
 ) -> Launched {
     if request.flags & launch_flag::TASKS != 0 {
         let mut platform = platform;
@@ -135,16 +146,24 @@ struct Guest {
 }
 
 fn prepare(
-    platform: Box<dyn Platform>,
+    mut platform: Box<dyn Platform>,
     identity: &Identity,
     request: Request,
-    mount: impl FnOnce(&mut dyn Platform, &LaunchDocument) -> Result<Vec<Mount>, Error>,
+    mount: impl FnOnce(&mut dyn Platform, &LaunchDocument, &VolumeKeys) -> Result<Vec<Mount>, Error>,
 ) -> Result<Guest, Error> {
     let document = identity.verify(&request.document, &request.signature)?;
     let arguments = identity::arguments(&document.arguments, &request.arguments)?;
-    let environment = identity::environment(&document.environment, &request.environment)?;
+    let mut environment = identity::environment(&document.environment, &request.environment)?;
     let engine = engine::engine(&document)?;
-    let module = load(&engine, &document, request.module)?;
+    let passed = passed_module(&engine, &document, request.module)?;
+    let (provisioned, brought) =
+        provisioning::provision(&mut *platform, identity, &document, |bytes| {
+            load(&engine, &document, bytes)
+        })?;
+    let Some(module) = passed.or(brought) else {
+        unreachable!("a confidential module was brought, or the bundle was refused");
+    };
+    environment.extend(provisioned.variables);
     let state = State {
         platform,
         subject: Subject::new(identity, document.module.sha256.0),
@@ -161,7 +180,8 @@ fn prepare(
     let program = link(&mut store, &module)?;
     // Last: what is mounted has to be closed again, and only a guest that runs comes to an end.
     let state = store.data_mut();
-    let mounts = mount(&mut *state.platform, &document)?;
+    let mut mounts = mount(&mut *state.platform, &document, &provisioned.volume_keys)?;
+    mounts.extend(provisioned.secrets);
     state.mounts = Mounts::new(mounts).map_err(Error::Mounts)?;
     open_mounts(&mut state.descriptors, &mut state.mounts)?;
     Ok(Guest { store, program })
@@ -186,9 +206,22 @@ pub(crate) fn open_mounts(descriptors: &mut Descriptors, mounts: &mut Mounts) ->
     Ok(())
 }
 
+/// The module that the host passed; none if it has to come from the provisioner.
 // Takes the bytes by value: once the engine has its own copy, ours would only be in the guest's way.
-fn load(engine: &Engine, document: &LaunchDocument, bytes: Vec<u8>) -> Result<Module, Error> {
-    engine::load(engine, &VerifiedModule::verify(document, &bytes)?)
+fn passed_module(
+    engine: &Engine,
+    document: &LaunchDocument,
+    bytes: Vec<u8>,
+) -> Result<Option<Module>, Error> {
+    match (document.module.confidential, &*bytes) {
+        (true, []) => Ok(None),
+        (true, _) => Err(Error::UnexpectedModule),
+        (false, bytes) => load(engine, document, bytes).map(Some),
+    }
+}
+
+fn load(engine: &Engine, document: &LaunchDocument, bytes: &[u8]) -> Result<Module, Error> {
+    engine::load(engine, &VerifiedModule::verify(document, bytes)?)
 }
 
 fn descriptors(document: &LaunchDocument, flags: u64) -> Result<Descriptors, Error> {

@@ -110,7 +110,13 @@ impl Module {
         }
     }
 
-    /// The machine code.
+    /// The machine code, in the engine's own format: what a provisioner seals if it is confidential.
+    #[must_use]
+    pub fn machine_code(&self) -> &[u8] {
+        self.native.bytes()
+    }
+
+    /// The machine code, where the enclave can copy it from.
     #[must_use]
     pub(crate) fn native(&self) -> &SharedBuffer {
         &self.native

@@ -9,6 +9,7 @@
 //! | `files`, `directories`, `paths`, `rights` | WASI on every kind of file system; `script` makes the guests, `watched` sees what they do |
 //! | `volumes` | what only protected volumes do: lasting, being full, being attacked |
 //! | `keys` | whose key opens a volume |
+//! | `provisioning` | confidential modules, secrets |
 //! | `hostile` | a host that lies |
 //! | `spectest` | the interpreter of the specification's tests |
 //!
@@ -24,6 +25,7 @@ mod launch;
 mod limits;
 mod paths;
 mod process;
+mod provisioning;
 mod rights;
 mod script;
 mod spectest;

@@ -80,6 +80,29 @@ impl Tmpfs {
         files
     }
 
+    /// A file system with these files, and as much room as they take.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if two have the same name.
+    pub fn of_files<'a>(
+        files: impl Iterator<Item = (&'a str, &'a [u8])>,
+        now: Box<dyn Fn() -> u64>,
+    ) -> Result<Self> {
+        let unlimited = TmpfsLimits {
+            bytes: u64::MAX,
+            inodes: u64::MAX,
+        };
+        let mut made = Self::new(unlimited, now);
+        for (name, bytes) in files {
+            let file = made.create_file(made.root(), name.as_bytes())?;
+            let written = made.write(file, 0, bytes)?;
+            assert_eq!(written, bytes.len(), "there is room for everything");
+            made.release(file);
+        }
+        made.room = Room(0);
+        Ok(made)
+    }
+
     fn inode(&self, content: Content) -> Inode {
         let now = (self.now)();
         Inode {
