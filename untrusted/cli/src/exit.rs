@@ -15,6 +15,10 @@ use twine::error::{Error, Refusal};
 pub(crate) enum Code {
     /// The command line is wrong; the number is clap's.
     Usage = 2,
+    /// There is no bundle: the provisioner could not be asked, or did not answer.
+    NoBundle = 109,
+    /// The enclave refuses the bundle.
+    Bundle = 110,
     /// The evidence is refused.
     Refused = 111,
     /// What was handed over is no evidence.
@@ -87,8 +91,11 @@ impl Code {
             | Error::FixedByDocument(_)
             | Error::NoBacking { .. }
             | Error::NoSuchMount { .. }
+            | Error::ConfidentialModule
+            | Error::ModuleNeeded
             | Error::ZeroByte(_) => Self::Document,
             Error::BackendUnavailable(_) => Self::Backend,
+            Error::NotProvisioned(_) => Self::NoBundle,
             Error::Refused { refusal, .. } => Self::of_refusal(*refusal),
             Error::EnclaveLost
             | Error::EnclaveKilled { .. }
@@ -151,6 +158,8 @@ impl Code {
             }
             Refusal::Module | Refusal::ModuleUnusable => Self::Module,
             Refusal::Limit => Self::Limit,
+            Refusal::BundleMissing => Self::NoBundle,
+            Refusal::Bundle => Self::Bundle,
             Refusal::Volume => Self::Key,
             Refusal::VolumeTampered => Self::Tampered,
             Refusal::QuoteMissing => Self::Backend,
@@ -172,6 +181,8 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   The guest's own exit code (its lowest 8 bits), or
     2  the command line is wrong
+  109  no bundle came from the provisioner
+  110  the enclave refuses the bundle
   115  the enclave has no key for a volume
   116  a volume was tampered with, or failed while `twine sqlite` used it
   120  the launch document is not valid, or the enclave refuses it or the arguments
@@ -197,6 +208,20 @@ Exit codes:
   125  Twine itself or this machine failed
   127  there is no such file";
 
+/// What `twine provision --help` says about exit codes.
+pub(crate) const PROVISION_HELP: &str = "\
+Exit codes:
+    0  the bundle is written
+    2  the command line is wrong, or a key file is none, or everybody may read it
+  111  the evidence is refused, for the reasons that are told: there is no bundle
+  112  what was handed over is no request
+  113  the policy is not valid
+  114  there is no collateral, it cannot be fetched, or it cannot be read
+  120  the launch document is not valid, or asks for something else than what was given
+  125  Twine itself or this machine failed
+  126  the file is not a module that can run
+  127  there is no such file";
+
 /// What `twine verify --help` says about exit codes.
 pub(crate) const VERIFY_HELP: &str = "\
 Exit codes:
@@ -217,6 +242,8 @@ mod tests {
     fn every_code_is_documented() {
         for code in [
             Code::Usage,
+            Code::NoBundle,
+            Code::Bundle,
             Code::Refused,
             Code::NoEvidence,
             Code::Policy,
@@ -238,7 +265,7 @@ mod tests {
         ] {
             let line = format!("\n{:5}  ", code as u8);
             assert!(
-                [HELP, VERIFY_HELP, VOLUME_HELP]
+                [HELP, PROVISION_HELP, VERIFY_HELP, VOLUME_HELP]
                     .iter()
                     .any(|help| help.contains(&line)),
                 "{code:?}"

@@ -13,8 +13,8 @@ use clap::builder::StyledStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    attest, check, compile, completions, doctor, image, init, measure, migrate, run, sign, sqlite,
-    verify, volume,
+    attest, check, compile, completions, doctor, image, init, measure, migrate, provision, run,
+    sign, sqlite, verify, volume,
 };
 use crate::exit::Code;
 
@@ -41,6 +41,7 @@ enum Command {
     Measure(measure::Arguments),
     Image(image::Arguments),
     Verify(verify::Arguments),
+    Provision(provision::Arguments),
     Volume(volume::Arguments),
     Migrate(migrate::Arguments),
     Doctor(doctor::Arguments),
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Measure(arguments) => arguments.run(),
         Command::Image(arguments) => arguments.run(),
         Command::Verify(arguments) => arguments.run(),
+        Command::Provision(arguments) => arguments.run(),
         Command::Volume(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
@@ -124,7 +126,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Programs", &["run", "sqlite", "compile"]),
     ("Launch documents", &["init", "check", "sign"]),
     ("Identity", &["measure", "image"]),
-    ("Trust", &["attest", "verify"]),
+    ("Trust", &["attest", "verify", "provision"]),
     ("Files", &["volume", "migrate"]),
     ("This machine", &["doctor", "completions"]),
 ];

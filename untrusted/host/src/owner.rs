@@ -50,7 +50,7 @@ pub enum OwnerError {
     WrongSignature,
 }
 
-/// The private half of an owner's key.
+/// The private half of an owner's key, or of a provisioner's: both are kept in the same form.
 pub struct OwnerKey(SigningKey);
 
 impl OwnerKey {
@@ -102,6 +102,12 @@ impl OwnerKey {
             Ok(bytes) => VerifyingKey(bytes),
             Err(_) => unreachable!("a compressed point of P-256 has 33 bytes"),
         }
+    }
+
+    /// The key itself, to sign bundles with.
+    #[must_use]
+    pub const fn signing_key(&self) -> &SigningKey {
+        &self.0
     }
 
     /// Signs a launch document that names this key's holder as its owner.

@@ -106,6 +106,7 @@ version = 1                     # raise it with every release: CONFIGSVN
 sha256 = "{sha256}"
 wasm_sha256 = "{wasm_sha256}"
 engine = "{engine}"
+# confidential = true           # the host gets no module: it comes from the provisioner
 
 # [owner]                       # who has to sign this document (`twine sign`)
 # key = "02..."
@@ -135,6 +136,11 @@ fixed = [{name}]                # all arguments, the program's name first
 # guest = "/tmp"
 # kind = "tmpfs"
 # size_bytes = 67108864
+
+# [provisioning]                # who sends it what the host must not see (`twine provision`)
+# key = "02..."                 # `twine sign --generate provisioner.pem` makes a key
+# folder = "/run/secrets"
+# secrets = ["password"]        # becomes the file /run/secrets/password
 
 # [recovery]                    # who can open the volumes if this machine is lost (`twine volume keygen`)
 # keys = ["..."]
@@ -209,7 +215,8 @@ mod tests {
             .replace("\"02...\"", &format!("\"{key}\""))
             .replace("\"...\"", &format!("\"{}\"", "05".repeat(32)));
         let document = LaunchDocument::parse(uncommented.as_bytes()).unwrap();
-        assert!(document.owner.is_some());
+        assert!(document.owner.is_some() && document.provisioning.is_some());
+        assert!(document.module.confidential);
         assert_eq!((document.mounts.len(), document.recovery.len()), (2, 1));
         assert!(document.environment.from_caller.contains("LANG"));
     }

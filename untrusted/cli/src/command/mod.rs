@@ -1,7 +1,7 @@
 //! The commands, one file for each, and what several of them need.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -20,6 +20,7 @@ pub(crate) mod init;
 pub(crate) mod measure;
 pub(crate) mod migrate;
 mod mounts;
+pub(crate) mod provision;
 pub(crate) mod run;
 pub(crate) mod sign;
 pub(crate) mod sqlite;
@@ -49,6 +50,30 @@ fn signature_beside(document: &Path) -> Result<Option<DocumentSignature>> {
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::File { path, source }.into()),
+    }
+}
+
+/// Reads a file that the caller named.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| file_error(path, source))
+}
+
+/// Writes beside the target first: a reader never sees half a file.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // The error that matters is the one being returned.
+        let _ = fs::remove_file(&temporary);
+        file_error(path, source)
+    })
+}
+
+fn file_error(path: &Path, source: io::Error) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        source,
     }
 }
 

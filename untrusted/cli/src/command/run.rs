@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,13 +9,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use twine::backend::BackendKind;
-use twine::document::Limits;
+use twine::document::{LaunchDocument, Limits};
 use twine::launch::{Identity, Launch};
 use twine::module::Module;
+use twine::provision::{Folder, Http, TIMEOUT_DEFAULT};
 use twine::{BackendChoice, Error, Outcome, Runtime};
 
 use super::mounts::Mounts;
-use super::{hex, is_document, signature_beside, usage};
+use super::{hex, is_document, read, signature_beside, usage};
 use crate::demangle;
 use crate::exit::{self, Blame, Code};
 use crate::units;
@@ -41,6 +41,18 @@ pub(crate) struct Arguments {
     env: Vec<OsString>,
     #[command(flatten)]
     mounts: Mounts,
+    /// Where the provisioner of a launch document is asked: a folder, for files that are carried, or http://…
+    #[arg(long, value_name = "DIR|URL", help_heading = "The provisioner")]
+    provision: Option<OsString>,
+    /// How long the provisioner has to answer [default: 10m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = units::time,
+        requires = "provision",
+        help_heading = "The provisioner"
+    )]
+    provision_timeout: Option<Duration>,
     /// Most linear memory, for example 64MiB
     #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = "Limits")]
     max_memory: Option<u64>,
@@ -79,33 +91,37 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let runtime = Runtime::builder().backend(self.backend.into()).build()?;
         let (module, document) = self.load(&runtime)?;
-        let launch = match &document {
-            Some(document) => {
-                let launch = Launch::from_document(&runtime, &module, document)?;
-                signed(launch, &self.file)?
+        let launch = match (&module, &document) {
+            (None, document) => {
+                let document = document.as_deref().unwrap_or_default();
+                signed(Launch::confidential(&runtime, document)?, &self.file)?
             }
-            None => Launch::new(&runtime, &module),
+            (Some(module), Some(document)) => signed(
+                Launch::from_document(&runtime, module, document)?,
+                &self.file,
+            )?,
+            (Some(module), None) => Launch::new(&runtime, module),
         };
         let launch = self.configure(launch)?.inherit_stdio();
         announce(&runtime, &launch)?;
         Ok(report(launch.run()?))
     }
 
-    /// The module, and the launch document if that is what was named.
-    fn load(&self, runtime: &Runtime) -> Result<(Module, Option<Vec<u8>>)> {
+    /// The module, unless it is confidential, and the launch document if that is what was named.
+    fn load(&self, runtime: &Runtime) -> Result<(Option<Module>, Option<Vec<u8>>)> {
         if !is_document(&self.file) {
             if self.module.is_some() {
                 return Err(usage("--module belongs to a launch document (.toml)").into());
             }
-            return Ok((runtime.load(&self.file)?, None));
+            return Ok((Some(runtime.load(&self.file)?), None));
         }
-        let document = fs::read(&self.file).map_err(|source| Error::File {
-            path: self.file.clone(),
-            source,
-        })?;
+        let document = read(&self.file)?;
+        let parsed = LaunchDocument::parse(&document).map_err(Error::from)?;
         let module = match &self.module {
-            Some(module) => runtime.load(module)?,
-            None => runtime.load(&module_beside(&self.file)?)?,
+            Some(_) if parsed.module.confidential => return Err(Error::ConfidentialModule.into()),
+            Some(module) => Some(runtime.load(module)?),
+            None if parsed.module.confidential => None,
+            None => Some(runtime.load(&module_beside(&self.file)?)?),
         };
         Ok((module, Some(document)))
     }
@@ -126,6 +142,15 @@ impl Arguments {
             launch = launch.debuggable();
         }
         launch = self.mounts.configure(launch)?;
+        if let Some(place) = &self.provision {
+            let timeout = self.provision_timeout.unwrap_or(TIMEOUT_DEFAULT);
+            launch = match place.to_str() {
+                Some(url) if url.contains("://") => {
+                    launch.provisioner(Http::new(url).timeout(timeout))
+                }
+                _ => launch.provisioner(Folder::new(place).timeout(timeout)),
+            };
+        }
         for argument in &self.arguments {
             launch = launch.arg(text("argument", argument.clone())?);
         }

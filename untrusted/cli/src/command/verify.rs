@@ -1,6 +1,5 @@
 //! `twine verify`: whether evidence from elsewhere is to be trusted.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,11 +13,11 @@ use twine_attest::policy::Source;
 use twine_attest::presented::Kind;
 use twine_attest::{Collateral, Expectation, Policy, Presented, Verdict, pccs};
 
-use super::usage;
+use super::{read, usage};
 use crate::exit::{self, Code};
 
 mod transport;
-mod words;
+pub(super) mod words;
 
 use transport::Https;
 
@@ -64,7 +63,8 @@ impl Arguments {
         let bytes = read(&self.evidence)?;
         let presented = Presented::read(&bytes).with_context(|| named(&self.evidence))?;
         let expectation = self.expectation(&bytes)?;
-        let collateral = self.collateral(&policy, &presented)?;
+        let source = self.collateral.as_ref();
+        let collateral = collateral(source, &policy, &self.policy, &presented)?;
         let now = self.at.map_or_else(SystemTime::now, SystemTime::from);
         let verdict = twine_attest::verify(&presented, &expectation, &policy, &collateral, now);
         let text = if self.json {
@@ -94,44 +94,43 @@ impl Arguments {
         }
         Ok(expectation)
     }
+}
 
-    fn collateral(&self, policy: &Policy, presented: &Presented) -> Result<Collateral> {
-        let source = match (&self.collateral, policy.source()) {
-            (Some(source), _) => source.clone(),
-            // The policy speaks of files as seen from where it lies.
-            (None, Some(Source::File(path))) => {
-                let folder = self.policy.parent().unwrap_or_else(|| Path::new(""));
-                Source::File(folder.join(path))
-            }
-            (None, Some(source)) => source.clone(),
-            (None, None) => {
-                let message = "no collateral: name a file or a service with --collateral, or under [collateral] \
-                               in the policy";
-                return Err(usage(message).into());
-            }
-        };
-        match source {
-            Source::File(path) => {
-                let set = Collateral::parse(&read(&path)?);
-                set.with_context(|| path.display().to_string())
-            }
-            Source::Pccs(url) => {
-                log::info!("fetching collateral from {url}");
-                let transport = Https::new(&url);
-                Ok(pccs::fetch(&transport, &url, presented.quote())?)
-            }
+/// The collateral for what was presented: what the caller names, else where the policy says.
+pub(super) fn collateral(
+    named: Option<&Source>,
+    policy: &Policy,
+    policy_file: &Path,
+    presented: &Presented,
+) -> Result<Collateral> {
+    let source = match (named, policy.source()) {
+        (Some(source), _) => source.clone(),
+        // The policy speaks of files as seen from where it lies.
+        (None, Some(Source::File(path))) => match policy_file.parent() {
+            Some(folder) => Source::File(folder.join(path)),
+            None => Source::File(path.clone()),
+        },
+        (None, Some(source)) => source.clone(),
+        (None, None) => {
+            let message = "no collateral: name a file or a service with --collateral, or under [collateral] \
+                           in the policy";
+            return Err(usage(message).into());
+        }
+    };
+    match source {
+        Source::File(path) => {
+            let set = Collateral::parse(&read(&path)?);
+            set.with_context(|| path.display().to_string())
+        }
+        Source::Pccs(url) => {
+            log::info!("fetching collateral from {url}");
+            let transport = Https::new(&url);
+            Ok(pccs::fetch(&transport, &url, presented.quote())?)
         }
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, twine::Error> {
-    fs::read(path).map_err(|source| twine::Error::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn source(text: &str) -> Result<Source, String> {
+pub(super) fn source(text: &str) -> Result<Source, String> {
     if text.starts_with("pccs:") || text.starts_with("file:") {
         text.parse().map_err(str::to_owned)
     } else {

@@ -7,7 +7,7 @@ use twine_attest::{Blame, Platform, Refused, Statement, Verdict};
 
 use super::super::hex;
 
-pub(super) fn of(verdict: &Verdict) -> String {
+pub(in crate::command) fn of(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Genuine(genuine) => format!(
             "GENUINE: a processor vouches for this enclave, and the policy allows it.\n\n{}",
