@@ -165,7 +165,9 @@ impl Row {
     /// A row of measured values, the baseline's of the same rounds beside them.
     pub(crate) fn new(subject: &Subject, variant: &str, values: &[f64], baseline: &[f64]) -> Self {
         let pairs = values.iter().zip(baseline);
-        let ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
+        // What is compared with itself is 1, also where it took no time at all.
+        let ratio = |(value, base): (&f64, &f64)| if value == base { 1.0 } else { value / base };
+        let ratios: Vec<f64> = pairs.map(ratio).collect();
         Self {
             subject: subject.name.clone(),
             variant: variant.to_owned(),

@@ -19,20 +19,17 @@ use crate::records;
 
 /// The least and the most records: what a record costs in calls is the difference.
 const FEW: u32 = 1_000;
+const MANY: u32 = 175_000;
 
 /// Bytes of a page.
 const PAGE: f64 = 4096.0;
 
 /// Measures costs.
 pub(crate) fn rows(twine: &Path, effort: Effort) -> Result<Vec<Row>> {
-    let count = match effort {
-        Effort::Quick => 10_000,
-        Effort::Full => 175_000,
-    };
     let mut rows = image()?;
     rows.extend(compiling(effort)?);
-    rows.extend(memory(twine, count)?);
-    rows.extend(transitions(count)?);
+    rows.extend(memory(twine, MANY)?);
+    rows.extend(transitions(MANY)?);
     Ok(rows)
 }
 

@@ -66,7 +66,7 @@ struct Options {
     /// Rounds that count, whatever the group
     #[arg(long)]
     rounds: Option<usize>,
-    /// Sizes of PolyBench's kernels [default: medium,large; with --quick: medium]
+    /// Sizes of PolyBench's kernels [default: medium,large; with --quick eight of the large ones]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<KernelSize>,
     /// Only these kernels of PolyBench
@@ -132,7 +132,7 @@ impl Group {
             Self::Polybench => polybench::rows(&options.plan(pick(9, 3))),
             Self::Speedtest1 if options.quick => sqlite::rows(10, pick(9, 3)),
             Self::Speedtest1 => sqlite::rows(100, pick(9, 3)),
-            Self::Records if options.quick => records::rows(&[1_000, 10_000, 50_000], pick(5, 3)),
+            Self::Records if options.quick => records::rows(&records::FEW, pick(5, 3)),
             Self::Records => records::rows(&records::COUNTS, pick(5, 3)),
             Self::Costs => costs::rows(&options.twine, options.effort()),
         }
@@ -149,14 +149,14 @@ impl Options {
     }
 
     fn plan(&self, rounds: usize) -> polybench::Plan {
-        let sizes = match (self.sizes.as_slice(), self.quick) {
-            ([], true) => vec![Size::Medium],
-            ([], false) => vec![Size::Medium, Size::Large],
-            (sizes, _) => sizes.iter().copied().map(Size::from).collect(),
+        let sizes = match self.sizes.as_slice() {
+            [] => vec![Size::Medium, Size::Large],
+            sizes => sizes.iter().copied().map(Size::from).collect(),
         };
         polybench::Plan {
             sizes,
             kernels: self.kernels.clone(),
+            effort: self.effort(),
             rounds,
             peers: self.peers,
         }

@@ -36,6 +36,9 @@ pub(crate) const COUNTS: [u32; 9] = [
     1_000, 10_000, 25_000, 50_000, 75_000, 100_000, 125_000, 150_000, 175_000,
 ];
 
+/// Some of them, where time is short.
+pub(crate) const FEW: [u32; 5] = [1_000, 10_000, 50_000, 100_000, 175_000];
+
 /// The parts that are timed, in their order.
 const PARTS: [&str; 3] = ["insert", "sequential", "random"];
 

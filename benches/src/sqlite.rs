@@ -17,6 +17,9 @@ use crate::peers;
 /// Pages of 4 KiB in the page cache of all variants: 16 MiB.
 const CACHE_PAGES: &str = "4096";
 
+/// Most bytes of temporary files beside a database in memory.
+const TEMPORARY_LEN_MAX: u64 = 256 << 20;
+
 /// Transactions whose calls are counted.
 const TRANSACTIONS: u32 = 1000;
 
@@ -112,6 +115,8 @@ impl Bench {
 
     fn in_memory(&self, runtime: &Runtime) -> Result<String> {
         let launch = Launch::new(runtime, &self.speedtest1).args(&self.settings);
+        // VACUUM makes a temporary file.
+        let launch = launch.tmpfs("/tmp", TEMPORARY_LEN_MAX)?;
         enclave::finish(launch.arg(":memory:"))
     }
 

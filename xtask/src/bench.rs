@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Measure nothing, only draw what was measured before.
     #[arg(long)]
     draw: bool,
+    /// More for twine-bench, for example `-- --rounds 2`.
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 /// Measures, and writes figures and tables.
@@ -62,6 +65,7 @@ fn measure(project: &Project, options: &Options) -> Result<()> {
     if options.peers {
         bench.arg("--peers");
     }
+    bench.args(&options.rest);
     command::run(bench.current_dir(project.path("")))?;
     if options.groups.is_empty() || options.groups.iter().any(|group| group == "costs") {
         let mut count = project.cargo(Workspace::Main);

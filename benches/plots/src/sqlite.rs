@@ -111,12 +111,14 @@ fn breakdown(folder: &Path, group: &Group) -> Result<String> {
     };
     let subject = format!("records/random/{count}");
     let time = |variant| group.row(&subject, variant).and_then(|row| row.median);
-    let Some(memory) = time("twine/memory") else {
+    let (Some(enclosed), Some(native)) = (time("twine/memory"), time("native/memory")) else {
         return Ok(String::new());
     };
     let mut bars = Vec::new();
     for row in group.of(&subject).filter(|row| row.variant.contains('/')) {
         let Some(all) = row.median else { continue };
+        let is_native = row.variant.starts_with("native/");
+        let memory = if is_native { native } else { enclosed };
         let mut parts: Vec<f64> = SPENT
             .iter()
             .filter_map(|part| {
@@ -155,4 +157,4 @@ fn breakdown(folder: &Path, group: &Group) -> Result<String> {
 
 /// What stands below the breakdown's figure.
 const BREAKDOWN: &str = "![Where a random read spends its time](benchmarks/records-breakdown.svg)\n\n\
-    Computing is what `twine/memory` takes; the parts of the models are measured in them.\n\n";
+    Computing is what the same work in memory takes, natively or in an enclave; the parts of the models are measured in them.\n\n";
