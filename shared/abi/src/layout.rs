@@ -77,6 +77,9 @@ pub const SSA_FRAME_PAGES: u32 = 1;
 /// The thread block, from the start of the thread area. TCS.OGSBASE points here.
 pub const BLOCK_OFFSET: u64 = SSA_OFFSET + 2 * PAGE_LEN;
 
+/// Where a thread that is in a host call keeps its stack pointer, from the start of its block: for debuggers.
+pub const BLOCK_STACK_OFFSET: u64 = 40;
+
 /// The TCS page, from the start of the thread area.
 pub const TCS_OFFSET: u64 = BLOCK_OFFSET + PAGE_LEN;
 

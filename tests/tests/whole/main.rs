@@ -20,6 +20,7 @@ mod limits;
 mod many;
 mod migration;
 mod owner;
+mod profile;
 mod provisioning;
 mod requests;
 mod third_party;

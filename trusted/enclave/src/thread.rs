@@ -42,6 +42,7 @@ pub(crate) struct ThreadBlock {
 }
 
 const _: () = assert!(size_of::<ThreadBlock>() < PAGE_SIZE);
+const _: () = assert!(offset_of!(ThreadBlock, trusted_rsp) as u64 == layout::BLOCK_STACK_OFFSET);
 
 /// Reads the word at `$offset` of this thread's block.
 macro_rules! read {

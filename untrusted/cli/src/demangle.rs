@@ -19,7 +19,7 @@ fn line(line: &str) -> String {
 }
 
 /// A Rust name without its hash, a C++ name, or what it was.
-fn name_of(name: &str) -> String {
+pub(crate) fn name_of(name: &str) -> String {
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
         return format!("{rust:#}");
     }

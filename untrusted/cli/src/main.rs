@@ -4,6 +4,7 @@ mod command;
 mod demangle;
 mod exit;
 mod logging;
+mod profile;
 mod units;
 
 use std::io::ErrorKind;

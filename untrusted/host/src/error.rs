@@ -119,6 +119,11 @@ pub enum Error {
     /// The launch document does not say that the module is confidential, and the caller gave none.
     #[error("the launch document's module is not confidential: it has to be given")]
     ModuleNeeded,
+    /// The caller asked for a profile of an enclave that nobody can look into.
+    #[error(
+        "only a debug launch of a module that this host has can be profiled: everything else is hidden from it"
+    )]
+    NotForProfiling,
     /// The enclave looked at what it was given and did not start the guest.
     #[error("{refusal}: {message}")]
     Refused {

@@ -19,6 +19,7 @@ use super::mounts::Mounts;
 use super::{hex, is_document, read, signature_beside, usage};
 use crate::demangle;
 use crate::exit::{self, Blame, Code};
+use crate::profile;
 use crate::units;
 
 /// Run a program in an enclave
@@ -74,6 +75,14 @@ pub(crate) struct Arguments {
     /// Let debuggers into the enclave: it tells why it dies, and protects nothing
     #[arg(long, help_heading = "The enclave")]
     debug: bool,
+    /// Record where the guest spends its time, in a debug launch: a flame graph (.svg), or a line for each stack
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "debug",
+        help_heading = "The enclave"
+    )]
+    profile: Option<PathBuf>,
 }
 
 /// Where the enclave runs.
@@ -104,7 +113,13 @@ impl Arguments {
         };
         let launch = self.configure(launch)?.inherit_stdio();
         announce(&runtime, &launch)?;
-        Ok(report(launch.run()?))
+        let Some(path) = &self.profile else {
+            return Ok(report(launch.run()?));
+        };
+        let (outcome, profile) = launch.run_profiled()?;
+        profile::write(&profile, path)?;
+        log::warn!("{}", profile::summary(&profile));
+        Ok(report(outcome))
     }
 
     /// The module, unless it is confidential, and the launch document if that is what was named.

@@ -11,6 +11,7 @@ use super::buffer::SharedBuffer;
 use super::create::{Configuration, Debugging, create};
 use super::mounts::Mounts;
 use super::outcome::Outcome;
+use super::profile::{Profile, Recorder};
 use super::run::{Inputs, Outside, Streams, Wrap, run};
 use crate::error::Error;
 use crate::module::Module;
@@ -304,6 +305,26 @@ impl<'a> Launch<'a> {
     /// # Errors
     /// Every [`Error`] but those of loading a module.
     pub fn run(self) -> Result<Outcome, Error> {
+        self.run_recorded(None)
+    }
+
+    /// Launches the module and records where it spends its time, until it ends in whatever way: see
+    /// [`profile`](super::profile).
+    ///
+    /// # Errors
+    /// Those of [`Launch::run`]; [`Error::NotForProfiling`] if the launch is not [debuggable](Launch::debuggable), or the
+    /// module confidential.
+    pub fn run_profiled(self) -> Result<(Outcome, Profile), Error> {
+        let module = self
+            .module()
+            .filter(|_| self.debugging == Debugging::Allowed);
+        let module = module.ok_or(Error::NotForProfiling)?;
+        let recorder = Recorder::new(module.native().bytes())?;
+        let outcome = self.run_recorded(Some(recorder.clone()))?;
+        Ok((outcome, recorder.profile()))
+    }
+
+    fn run_recorded(self, recorder: Option<Recorder>) -> Result<Outcome, Error> {
         let document = self.document()?;
         let bytes = self.document_bytes()?;
         let backings = self.mounts.open(&document)?;
@@ -331,6 +352,7 @@ impl<'a> Launch<'a> {
             backings,
             provisioner: self.provisioner,
             quotes: Some(self.runtime.backend().quotes()),
+            recorder,
         };
         run(&enclave, inputs, outside, timeout, self.wrap)
     }

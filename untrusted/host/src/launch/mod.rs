@@ -4,6 +4,7 @@
 //!   create    SECS ─► pages ─► EINIT                     one enclave, named by the launch document (CONFIGID)
 //!   thread    Initialise, then Launch: the conversation  ◄──► serve: host calls
 //!   deadline  the timer beside it
+//!   profile   who looks where the guest is, if asked to
 //!   task      the same, for what is done in place of a run: attest, migrate
 //!   outcome   what stands in the exchange area at the end
 //! ```
@@ -20,6 +21,7 @@ pub mod exchange;
 mod migrate;
 mod mounts;
 pub mod outcome;
+pub mod profile;
 pub mod run;
 mod task;
 pub mod thread;

@@ -10,6 +10,7 @@ use twine_abi::exchange::{LaunchRequest, Span};
 use super::buffer::SharedBuffer;
 use super::deadline::{Deadline, StopSignal};
 use super::outcome::{self, Outcome};
+use super::profile::Recorder;
 use super::thread::{Ended, Thread};
 use crate::backend::Enclave;
 use crate::error::{Error, Refusal};
@@ -58,6 +59,8 @@ pub struct Outside {
     pub provisioner: Option<Box<dyn Provisioner>>,
     /// Where quotes come from.
     pub quotes: Option<Arc<dyn QuoteSource>>,
+    /// Who records where the guest spends its time.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// Puts another host in front of the honest one: what a hostile operating system can do, a test can do with it.
@@ -93,8 +96,11 @@ pub fn run(
         Some(wrap) => wrap(host),
         None => host,
     };
-    let timer = stop.zip(timeout);
-    converse(enclave, inputs, flags, &mut *services, timer).map_err(|error| match error {
+    let watch = Watch {
+        timer: stop.zip(timeout),
+        recorder: outside.recorder,
+    };
+    converse(enclave, inputs, flags, &mut *services, watch).map_err(|error| match error {
         Error::EnclaveKilled { .. } => Error::EnclaveKilled {
             message: log.take(),
         },
@@ -107,12 +113,18 @@ pub fn run(
     })
 }
 
+/// What interrupts the guest from time to time.
+struct Watch {
+    timer: Option<(Arc<StopSignal>, Duration)>,
+    recorder: Option<Recorder>,
+}
+
 fn converse(
     enclave: &Arc<dyn Enclave>,
     inputs: Inputs<'_>,
     flags: u64,
     services: &mut dyn Services,
-    timer: Option<(Arc<StopSignal>, Duration)>,
+    watch: Watch,
 ) -> Result<Outcome, Error> {
     let mut thread = Thread::main(Arc::clone(enclave));
     thread.call(Call::Initialise, services, None)?;
@@ -130,9 +142,17 @@ fn converse(
         message: Span::default(),
         flags,
     });
-    let deadline = timer
+    let deadline = watch
+        .timer
         .map(|(signal, timeout)| {
             Deadline::start(timeout, signal, Arc::clone(enclave), thread.tcs())
+        })
+        .transpose()?;
+    let _sampler = watch
+        .recorder
+        .map(|recorder| {
+            thread.record(recorder.clone());
+            recorder.start(Arc::clone(enclave), thread.tcs())
         })
         .transpose()?;
     match thread.call(Call::Launch, services, deadline.as_ref())? {

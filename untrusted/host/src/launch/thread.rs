@@ -18,6 +18,7 @@ use twine_abi::layout;
 
 use super::deadline::Deadline;
 use super::exchange::ExchangeArea;
+use super::profile::Recorder;
 use crate::backend::{Enclave, Leaf, Left, Registers};
 use crate::error::Error;
 use crate::serve::Services;
@@ -27,6 +28,7 @@ pub struct Thread {
     enclave: Arc<dyn Enclave>,
     tcs: u64,
     exchange: ExchangeArea,
+    recorder: Option<Recorder>,
 }
 
 /// How a call ended.
@@ -47,7 +49,13 @@ impl Thread {
             enclave,
             tcs,
             exchange: ExchangeArea::new(),
+            recorder: None,
         }
+    }
+
+    /// Has somebody look where the thread is whenever it is interrupted.
+    pub(crate) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
     }
 
     /// The thread that can launch a guest.
@@ -134,11 +142,18 @@ impl Thread {
                 log::trace!("exception {vector} at {address:#x}");
                 Ok(Next::Enter(Step::Handle(Event::Exception)))
             }
-            Left::Interrupted => Ok(match deadline {
-                Some(deadline) if deadline.is_hopeless() => Next::End(Ended::Abandoned),
-                Some(deadline) if deadline.has_passed() => Next::Enter(Step::Handle(Event::Stop)),
-                _ => Next::Enter(Step::Resume),
-            }),
+            Left::Interrupted => {
+                if let Some(recorder) = &self.recorder {
+                    recorder.sample(&*self.enclave, self.tcs);
+                }
+                Ok(match deadline {
+                    Some(deadline) if deadline.is_hopeless() => Next::End(Ended::Abandoned),
+                    Some(deadline) if deadline.has_passed() => {
+                        Next::Enter(Step::Handle(Event::Stop))
+                    }
+                    _ => Next::Enter(Step::Resume),
+                })
+            }
         }
     }
 
@@ -152,6 +167,9 @@ impl Thread {
                 let header = self.exchange.header();
                 let answer = services.serve(&header, self.exchange.payload_mut());
                 self.exchange.answer(answer);
+                if let Some(recorder) = &self.recorder {
+                    recorder.served(&*self.enclave, self.tcs, &header);
+                }
                 Ok(Next::Enter(Step::Return))
             }
             Exit::Done => match status(registers)? {
@@ -174,8 +192,9 @@ fn after_handler(
     registers: Registers,
     deadline: Option<&Deadline>,
 ) -> Result<Next, Error> {
+    // Before the time is up somebody else interrupts, who asks for nothing.
     let ask_again = || {
-        if let Some(deadline) = deadline {
+        if let Some(deadline) = deadline.filter(|deadline| deadline.has_passed()) {
             deadline.again();
         }
     };
