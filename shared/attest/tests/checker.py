@@ -2,12 +2,12 @@
 """An independent checker of RA-TLS certificates, written from docs/attestation.md and Intel's format of quotes alone.
 
     pip install -r checker.txt
-    checker.py check CERTIFICATE...   (PEM or DER)
-    checker.py selftest               (the certificates next to this file, and changed ones)
+    checker.py check [--root SHA256] CERTIFICATE...   (PEM or DER)
+    checker.py selftest                               (the certificates next to this file, and changed ones)
 
 It asks what binds a certificate to an enclave: that the quote vouches for the claims, that the claims are about the
-certificate's key, that the quote's signatures are right up to the processor's certificate. Whether that certificate is
-Intel's, and whether the enclave is the one you want, it does not ask.
+certificate's key, that the quote's signatures are right up to the root of its own chain. Whose root that is, it asks if
+it is told; whether certificates have been revoked, and whether the enclave is the one you want, it does not.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import io
 import pathlib
 import struct
 import sys
+import tomllib
 
 import cbor2
 from asn1crypto import pem, x509
@@ -22,7 +23,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificates
 
 EVIDENCE = "2.23.133.5.4.9"
 PROCESSOR, EMULATOR = 60000, 0x53494D55
@@ -104,7 +106,18 @@ def check_signature(key, signature, data, what):
         raise Refused(f"{what}: wrong signature") from error
 
 
-def check_quote(quote):
+def check_chain(chain, root):
+    """Each certificate is signed by the next one, and the last by itself: the root that is asked for."""
+    for certificate, issuer in zip(chain, chain[1:] + chain[-1:]):
+        try:
+            certificate.verify_directly_issued_by(issuer)
+        except (InvalidSignature, ValueError) as error:
+            raise Refused(f"chain: {certificate.subject.rfc4514_string()} is not its issuer's") from error
+    found = hashlib.sha256(chain[-1].public_bytes(Encoding.DER)).hexdigest()
+    demand(root in (None, found), f"chain: leads to another root, {found}")
+
+
+def check_quote(quote, root):
     """Returns the enclave's report."""
     demand(len(quote) > 1052, "quote: cut off")
     version, key_type, kind = struct.unpack_from("<HHI", quote)
@@ -119,13 +132,30 @@ def check_quote(quote):
     check_signature(public(key), signature, quote[:432], "quote")
     vouched = hashlib.sha256(key + quote[1014:1046]).digest() + bytes(32)
     demand(report[320:384] == vouched, "the quoting enclave vouches for another key")
-    leaf = load_pem_x509_certificates(quote[1052:].rstrip(b"\0"))[0]
-    check_signature(leaf.public_key(), quote[948:1012], report, "quoting enclave's report")
+    chain = load_pem_x509_certificates(quote[1052:].rstrip(b"\0"))
+    check_signature(chain[0].public_key(), quote[948:1012], report, "quoting enclave's report")
+    check_chain(chain, root)
     return quote[48:432]
 
 
-def check(data):
-    certificate = x509.Certificate.load(der(data), strict=True)
+def check_own_signature(data):
+    """Ours are signed with their own key, of P-256, and say so in the forms that docs/attestation.md names."""
+    certificate = load_der_x509_certificate(data)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (InvalidSignature, ValueError) as error:
+        raise Refused("certificate: not signed with its own key") from error
+    demand(certificate.signature_algorithm_oid.dotted_string == "1.2.840.10045.4.3.2", "certificate: signature algorithm")
+    demand(isinstance(certificate.public_key().curve, ec.SECP256R1), "certificate: not a key of P-256")
+    demand(certificate.subject.rfc4514_string() == "CN=Twine enclave", "certificate: subject")
+    dates = (certificate.not_valid_before_utc.isoformat(), certificate.not_valid_after_utc.isoformat())
+    demand(dates == ("2000-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"), f"certificate: dates {dates}")
+    demand(not any(entry.critical for entry in certificate.extensions), "certificate: critical extensions")
+
+
+def check(data, root=None):
+    data = der(data)
+    certificate = x509.Certificate.load(data, strict=True)
     key = certificate["tbs_certificate"]["subject_public_key_info"].dump()
     evidence = whole(extension(certificate), "evidence")
     demand(isinstance(evidence, cbor2.CBORTag), "evidence: no tag")
@@ -133,17 +163,19 @@ def check(data):
     demand(isinstance(evidence.value, list) and len(evidence.value) == 2, "evidence: not a pair")
     quote, claims = evidence.value
     demand(isinstance(quote, bytes) and isinstance(claims, bytes), "evidence: not two byte strings")
-    report = check_quote(quote)
+    report = check_quote(quote, root)
     simulated = quote[28:48] == b"SIMULATED-NOT-SECURE" or report[:16] == b"SIMULATED-CPUSVN"
     demand(simulated == (evidence.tag == EMULATOR), "tag and marks of simulation contradict each other")
     entries = check_claims(claims, key, report)
+    if "tw-purpose" in entries:
+        check_own_signature(data)
     kind = "SIMULATED" if simulated else "real"
     return f"{kind} quote of MRENCLAVE {report[64:96].hex()}, claims {sorted(entries)}"
 
 
-def refuses(data, reason):
+def refuses(data, reason, root=None):
     try:
-        check(data)
+        check(data, root)
     except (Refused, ValueError) as error:
         return reason in str(error)
     return False
@@ -151,39 +183,60 @@ def refuses(data, reason):
 
 def selftest():
     folder = pathlib.Path(__file__).parent / "vectors"
-    paths = sorted(folder.glob("ccc-interoperable-ra-tls/**/*.pem")) + sorted(folder.glob("own/*.der"))
-    assert len(paths) >= 3, paths
-    for path in paths:
-        data = path.read_bytes()
-        print(f"{path.name}: {check(data)}")
-        data = der(data)
-        certificate = x509.Certificate.load(data)
-        key = certificate["tbs_certificate"]["subject_public_key_info"].dump()
-        evidence = extension(certificate)
-        quote, claims = whole(evidence, "evidence").value
-        # One byte of each bound part: the key, the claims, the report, the quoting enclave's report.
-        for part, offset, reason in [
-            (key, len(key) - 1, "another key"),
-            (claims, len(claims) - 1, "vouches for other claims"),
-            (quote, 48 + 64, "quote: wrong signature"),
-            (quote, 564 + 64, "quoting enclave's report: wrong signature"),
-            (quote, 500, ""),
-        ]:
-            start = data.rindex(part) + offset
-            changed = data[:start] + bytes([data[start] ^ 1]) + data[start + 1 :]
-            assert refuses(changed, reason), (path.name, offset, reason)
-    print(f"{len(paths)} certificates are bound to their enclaves, and changed ones are refused")
+    foreign = sorted(folder.glob("ccc-interoperable-ra-tls/**/*.pem"))
+    ours = sorted(folder.glob("own/*.pem"))
+    assert len(foreign) >= 3 and ours, (foreign, ours)
+    policy = tomllib.loads((folder / "own" / "policy.toml").read_text())
+    (root,) = policy["simulation"]["trusted_roots_sha256"]
+    for path in foreign:
+        check_changes(path)
+    for path in ours:
+        check_changes(path, root)
+        data = der(path.read_bytes())
+        assert refuses(data, "another root", "00" * 32), path.name
+        # A byte of a name, and one of the signature.
+        for place in (data.index(b"example"), len(data) - 1):
+            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            assert refuses(changed, "not signed with its own key", root), (path.name, place)
+    print(f"{len(foreign)} + {len(ours)} certificates are bound to their enclaves, and changed ones are refused")
+
+
+def check_changes(path, root=None):
+    """The certificate is right; with one byte changed in a part that is bound, it is not."""
+    data = path.read_bytes()
+    print(f"{path.name}: {check(data, root)}")
+    data = der(data)
+    certificate = x509.Certificate.load(data)
+    key = certificate["tbs_certificate"]["subject_public_key_info"].dump()
+    quote, claims = whole(extension(certificate), "evidence").value
+    # The key, the claims, the report, the quoting enclave's report and its key.
+    for part, offset, reason in [
+        (key, len(key) - 1, "another key"),
+        (claims, len(claims) - 1, "vouches for other claims"),
+        (quote, 48 + 64, "quote: wrong signature"),
+        (quote, 564 + 64, "quoting enclave's report: wrong signature"),
+        (quote, 500, ""),
+    ]:
+        start = data.rindex(part) + offset
+        changed = data[:start] + bytes([data[start] ^ 1]) + data[start + 1 :]
+        assert refuses(changed, reason, root), (path.name, offset, reason)
 
 
 def main():
     match sys.argv[1:]:
         case ["selftest"]:
             selftest()
+        case ["check", "--root", root, *paths] if paths:
+            show(paths, root)
         case ["check", *paths] if paths:
-            for path in paths:
-                print(f"{path}: {check(pathlib.Path(path).read_bytes())}")
+            show(paths)
         case _:
             sys.exit(__doc__)
+
+
+def show(paths, root=None):
+    for path in paths:
+        print(f"{path}: {check(pathlib.Path(path).read_bytes(), root)}")
 
 
 if __name__ == "__main__":

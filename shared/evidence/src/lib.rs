@@ -9,6 +9,7 @@
 //! | [`peer`] | claims with the report that vouches for them, on one machine |
 //! | [`handover`] | what an enclave tells another that takes its volumes over |
 //! | [`request`], [`bundle`] | what an enclave asks a provisioner, and the answer |
+//! | [`certificate`] | certificates with evidence about their key |
 //! | [`limits`] | every bound |
 //! | [`error`] | why bytes are refused |
 //! | `cbor`, `map`, `canonical` | the one form in which each value may be written |
@@ -24,6 +25,7 @@ extern crate alloc;
 pub mod bundle;
 mod canonical;
 mod cbor;
+pub mod certificate;
 pub mod claims;
 pub mod error;
 pub mod evidence;

@@ -184,7 +184,7 @@ fn quote_of(body: &[u8]) -> Vec<u8> {
     quote
 }
 
-fn honest_quoter() -> Wrap {
+pub(crate) fn honest_quoter() -> Wrap {
     quoter(|_| (), |_, _| ())
 }
 
@@ -254,7 +254,7 @@ fn a_host_that_gives_no_quote_is_told_so_and_gets_no_evidence() {
 }
 
 /// Quotes, but for this call, which fails.
-fn no(call: HostCall) -> Wrap {
+pub(crate) fn no(call: HostCall) -> Wrap {
     let honest = honest_quoter();
     Box::new(move |others| {
         let mut quoting = honest(others);

@@ -9,6 +9,7 @@ use twine::{Input, Outcome, Output};
 use twine_tests::run::{Given, Ran, guest, launch, module, run, same_as_native, text};
 
 use super::attestation::*;
+use super::certificates::*;
 use super::faults::*;
 use super::files::*;
 use super::limits::*;

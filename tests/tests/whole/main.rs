@@ -10,11 +10,13 @@
 
 mod attestation;
 mod audit;
+mod certificates;
 mod device;
 mod entries;
 mod faults;
 mod files;
 mod guests;
+mod leftovers;
 mod lies;
 mod limits;
 mod many;

@@ -60,6 +60,8 @@ fn run() -> Result<Outcome, Outcome> {
         ));
     }
     let launched = twine_runtime::launch(Box::new(HostPlatform), &identity, request);
+    // Keys that were worked with have been overwritten where they lay, not where they passed through.
+    stack::wipe();
     // The enclave runs one guest. Giving its memory back page by page would only take time.
     mem::forget(launched.remains);
     Ok(launched.outcome)

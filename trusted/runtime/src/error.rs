@@ -28,8 +28,6 @@ pub enum Error {
     },
     /// The document is the enclave's, but not valid: its author has to mend it.
     Document(twine_launch::Error),
-    /// The document asks for what this release does not do; the key.
-    Unenforced(&'static str),
     /// The document names an owner, and the host passed no signature.
     NotSigned,
     /// The host passed a signature of the document that is not its owner's.
@@ -173,7 +171,6 @@ impl Error {
             Self::OtherDocument
             | Self::OtherVersion { .. }
             | Self::Document(_)
-            | Self::Unenforced(_)
             | Self::OwnersKey
             | Self::Bundle(Refusal::ProvisionersKey) => Kind::DocumentRefused,
             Self::NotSigned | Self::WrongSignature => Kind::SignatureRefused,
@@ -212,9 +209,6 @@ impl fmt::Display for Error {
                 "the launch document states version {document}, but the enclave was created with CONFIGSVN {enclave}"
             ),
             Self::Document(error) => error.fmt(f),
-            Self::Unenforced(key) => {
-                write!(f, "the launch document uses `{key}`, which this release does not have yet")
-            }
             Self::NotSigned => f.write_str(
                 "the launch document names an owner, and comes without the owner's signature (`twine sign`)",
             ),

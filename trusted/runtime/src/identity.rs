@@ -41,8 +41,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Error::OtherDocument`] before a single byte is interpreted; then [`Error::Document`],
-    /// [`Error::OtherVersion`], [`Error::NotSigned`], [`Error::WrongSignature`], [`Error::OwnersKey`],
-    /// [`Error::Unenforced`].
+    /// [`Error::OtherVersion`], [`Error::NotSigned`], [`Error::WrongSignature`], [`Error::OwnersKey`].
     pub fn verify(&self, bytes: &[u8], signature: &[u8]) -> Result<LaunchDocument, Error> {
         if Sha512::digest(bytes).as_slice() != self.config_id.as_slice() {
             return Err(Error::OtherDocument);
@@ -55,18 +54,8 @@ impl Identity {
             });
         }
         owner::verify(&document, bytes, signature)?;
-        match unenforced(&document) {
-            Some(key) => Err(Error::Unenforced(key)),
-            None => Ok(document),
-        }
+        Ok(document)
     }
-}
-
-/// The first key that the document's readers know and this runtime does not keep: better not to start than to promise.
-fn unenforced(document: &LaunchDocument) -> Option<&'static str> {
-    let asked = [("tls", document.tls.is_some())];
-    let mut asked = asked.into_iter();
-    asked.find_map(|(key, asked)| asked.then_some(key))
 }
 
 /// A compiled module whose hash stands in the enclave's launch document. Holding one *is* the proof.

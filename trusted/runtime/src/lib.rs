@@ -19,6 +19,7 @@
 //! | `owner` | whether the owner has signed the launch document |
 //! | `migration` | volumes that move to another image |
 //! | `provisioning` | what comes from the provisioner: a confidential module, secrets, keys of volumes |
+//! | `tls` | a key for serving TLS, and a certificate that proves where it was made |
 //! | `volume` | protected volumes: their keys, opening and making them |
 //! | [`wasi`] | WASI preview 1, on `streams`, `clocks` and `descriptors`, which know nothing of it |
 //! | `guest_calls` | the import module `twine`, by which a guest has its enclave vouch for it |
@@ -58,6 +59,7 @@ mod run;
 pub mod spectest;
 mod state;
 mod streams;
+mod tls;
 mod volume;
 pub mod wasi;
 

@@ -31,7 +31,9 @@ use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::state::State;
 use crate::volume::VolumeKeys;
-use crate::{attestation, engine, guest_calls, migration, mounting, null_call, provisioning, wasi};
+use crate::{
+    attestation, engine, guest_calls, migration, mounting, null_call, provisioning, tls, wasi,
+};
 
 /// What the host asks to be launched, already copied into the enclave.
 #[derive(Debug, Default)]
@@ -178,10 +180,12 @@ fn prepare(
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limiter);
     let program = link(&mut store, &module)?;
-    // Last: what is mounted has to be closed again, and only a guest that runs comes to an end.
     let state = store.data_mut();
+    let certificate = tls::mount(&mut *state.platform, identity, &document)?;
+    // Last: what is mounted has to be closed again, and only a guest that runs comes to an end.
     let mut mounts = mount(&mut *state.platform, &document, &provisioned.volume_keys)?;
     mounts.extend(provisioned.secrets);
+    mounts.extend(certificate);
     state.mounts = Mounts::new(mounts).map_err(Error::Mounts)?;
     open_mounts(&mut state.descriptors, &mut state.mounts)?;
     Ok(Guest { store, program })

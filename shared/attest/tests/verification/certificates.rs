@@ -2,7 +2,7 @@
 
 use twine_attest::evidence::{Claims, Evidence, Nonce, Origin, Purpose, Statement, sha256};
 use twine_attest::presented::Kind;
-use twine_attest::{Expectation, Presented, Verdict, verify};
+use twine_attest::{Collateral, Expectation, Policy, Presented, Verdict, verify};
 
 use crate::vectors::{EVALUATION_19, LENIENT, TIME, at, bytes, codes, collateral, policy, quote};
 
@@ -64,6 +64,33 @@ fn with_collateral_for_it_nothing_but_debug_speaks_against_a_sample() {
         assert_eq!(codes, ["debug"], "{name}");
     }
 }
+
+/// Made by the runtime in an emulated enclave; `twine verify` said the same then.
+#[test]
+fn a_certificate_of_ours_is_accepted_under_a_policy_that_names_its_emulator() {
+    let file = |name: &str| bytes(&format!("own/{name}"));
+    let presented = Presented::read(&file("certificate.pem")).unwrap();
+    let policy = String::from_utf8(file("policy.toml")).unwrap();
+    let (without, _) = policy.split_once("[simulation]").unwrap();
+    let judge = |policy: &str, presented: &Presented| {
+        let policy = Policy::parse(policy.as_bytes()).unwrap();
+        let collateral = Collateral::parse(&file("collateral.json")).unwrap();
+        let ra_tls = Expectation::of(Purpose::RaTls);
+        verify(presented, &ra_tls, &policy, &collateral, at(OWN_TIME))
+    };
+    let accepted = judge(&policy, &presented);
+    assert!(matches!(accepted, Verdict::Simulated(_)), "{accepted:?}");
+    assert!(matches!(judge(without, &presented), Verdict::Refused(_)));
+
+    let mut der = pem::parse(file("certificate.pem")).unwrap().into_contents();
+    let key = der.windows(2).position(|pair| pair == [0, 4]).unwrap();
+    der[key + 10] ^= 1;
+    let changed = judge(&policy, &Presented::read(&der).unwrap());
+    assert_eq!(codes(&changed), ["wrong-public-key"]);
+}
+
+/// 2026-11-23, in seconds since 1970: within the collateral's time.
+const OWN_TIME: u64 = 1_795_392_000;
 
 #[test]
 fn der_and_pem_are_the_same() {

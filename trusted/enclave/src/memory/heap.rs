@@ -1,4 +1,8 @@
 //! The allocator behind `alloc`: dlmalloc over a heap that grows by accepting pages and never shrinks.
+//!
+//! What comes back is overwritten. Keys erase themselves where they end, but not where they have been: moving a value
+//! leaves its bytes behind, in a box that was emptied or a vector that grew. Blocks of a page and more are left as they
+//! are: no key is that long, and whoever keeps secrets in them wipes them (files in memory), or they were sealed before.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -31,17 +35,46 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if layout.size() < PAGE_SIZE {
+            // SAFETY: the block is the caller's, and as long as its layout says.
+            unsafe { at.write_bytes(0, layout.size()) };
+        }
         // SAFETY: the caller gives what `alloc` gave for this layout.
         unsafe { self.0.lock().free(at, layout.size(), layout.align()) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
+        if layout.size() < PAGE_SIZE {
+            // SAFETY: the same contract.
+            return unsafe { self.move_to(at, layout, new_len) };
+        }
         // SAFETY: as for `dealloc`, and a new size that is not zero.
         unsafe {
             self.0
                 .lock()
                 .realloc(at, layout.size(), layout.align(), new_len)
         }
+    }
+}
+
+impl Heap {
+    /// Gives a block another length, elsewhere, and the old one back.
+    ///
+    /// # Safety
+    /// As [`GlobalAlloc::realloc`].
+    unsafe fn move_to(&self, from: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
+        let Ok(new_layout) = Layout::from_size_align(new_len, layout.align()) else {
+            return core::ptr::null_mut();
+        };
+        // SAFETY: whoever reallocates gives a new length that is not zero.
+        let to = unsafe { self.alloc(new_layout) };
+        if !to.is_null() {
+            // SAFETY: both blocks are at least that long, and they are two.
+            unsafe { to.copy_from_nonoverlapping(from, layout.size().min(new_len)) };
+            // SAFETY: the caller gave the block up, with its layout.
+            unsafe { self.dealloc(from, layout) };
+        }
+        to
     }
 }
 

@@ -145,6 +145,10 @@ fixed = [{name}]                # all arguments, the program's name first
 # [recovery]                    # who can open the volumes if this machine is lost (`twine volume keygen`)
 # keys = ["..."]
 
+# [tls]                         # a key and a certificate that proves what runs here, for serving TLS
+# folder = "/run/tls"
+# names = ["db.example.org"]
+
 [diagnostics]
 backtraces = false              # true: the host learns where the program trapped
 "#,

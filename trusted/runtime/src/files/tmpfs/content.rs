@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::vec::Vec;
 
+use zeroize::optimization_barrier;
+
 use super::Room;
 use crate::files::{Error, Result};
 use crate::limits::FILE_LEN_BYTES_MAX;
@@ -11,8 +13,20 @@ use crate::limits::FILE_LEN_BYTES_MAX;
 /// The bytes of a file. Beyond the size every page is zero, so that growing shows zeros.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    pages: BTreeMap<u64, Box<[u8]>>,
+    pages: BTreeMap<u64, Page>,
     size: u64,
+}
+
+/// A page. Overwritten before its memory goes back: what the guest or the runtime keeps in it may be secret.
+#[derive(Debug)]
+struct Page(Box<[u8]>);
+
+impl Drop for Page {
+    // Not byte by byte, as overwriting is usually made sure of: pages come and go with every temporary file.
+    fn drop(&mut self) {
+        self.0.fill(0);
+        optimization_barrier(&self.0);
+    }
 }
 
 /// Bytes in a page, also in 64 bits.
@@ -36,7 +50,7 @@ impl Pages {
         while let Some(rest) = into.get_mut(done..len).filter(|rest| !rest.is_empty()) {
             let (page, start) = place(offset + count(done));
             let part = rest.len().min(PAGE_LEN - start);
-            let bytes = self.pages.get(&page).and_then(|page| page.get(start..));
+            let bytes = self.pages.get(&page).and_then(|page| page.0.get(start..));
             match (rest.get_mut(..part), bytes) {
                 (Some(to), Some(bytes)) => {
                     to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from)
@@ -78,7 +92,7 @@ impl Pages {
             if let Some(tail) = self
                 .pages
                 .get_mut(&last)
-                .and_then(|page| page.get_mut(start..))
+                .and_then(|page| page.0.get_mut(start..))
             {
                 tail.fill(0);
             }
@@ -104,23 +118,23 @@ impl Pages {
 
     fn page(&mut self, room: &mut Room, number: u64) -> Result<&mut [u8]> {
         match self.pages.entry(number) {
-            Entry::Occupied(page) => Ok(page.into_mut()),
+            Entry::Occupied(page) => Ok(&mut page.into_mut().0),
             Entry::Vacant(place) => {
                 room.take(PAGE_LEN_U64)?;
                 let page = zeroed().inspect_err(|_| room.give(PAGE_LEN_U64))?;
-                Ok(place.insert(page))
+                Ok(&mut place.insert(page).0)
             }
         }
     }
 }
 
 /// A page of zeros, if memory suffices: the limit may be larger than what the enclave has.
-fn zeroed() -> Result<Box<[u8]>> {
+fn zeroed() -> Result<Page> {
     let mut page = Vec::new();
     page.try_reserve_exact(PAGE_LEN)
         .map_err(|_| Error::NoSpace)?;
     page.resize(PAGE_LEN, 0);
-    Ok(page.into_boxed_slice())
+    Ok(Page(page.into_boxed_slice()))
 }
 
 /// The number of the page that holds `offset`, and where in it.

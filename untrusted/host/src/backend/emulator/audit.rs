@@ -1,6 +1,7 @@
-//! The audit log: every change of every page's EPCM entry, in order, for tests that must prove a negative ("no page was
-//! ever writable and executable at once").
+//! The audit log: every change of every page's EPCM entry, in order, and every key that was given out, for tests that must
+//! prove a negative ("no page was ever writable and executable at once", "no key is left in memory").
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use twine_abi::sgx::{PageKind, Permissions};
@@ -32,9 +33,16 @@ pub struct AuditedPage {
 }
 
 /// A log that grows without limit. Share it with [`super::EmulatorConfig::audit`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Audit {
     events: Mutex<Vec<AuditEvent>>,
+    keys: Mutex<Vec<[u8; 16]>>,
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").finish_non_exhaustive()
+    }
 }
 
 impl Audit {
@@ -45,6 +53,22 @@ impl Audit {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Every key that EGETKEY has given out so far. An emulated processor has no secrets worth the name.
+    #[must_use]
+    pub fn keys(&self) -> Vec<[u8; 16]> {
+        self.keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn note_key(&self, key: &[u8; 16]) {
+        self.keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(*key);
     }
 
     pub(super) fn note(&self, base: u64, offset: u64, leaf: &'static str, page: Option<&Page>) {

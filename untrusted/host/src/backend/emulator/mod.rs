@@ -61,7 +61,7 @@ pub struct EmulatorConfig {
     pub costs: Costs,
     /// Whether ENCLU traps.
     pub rebinding: Rebinding,
-    /// Where to write down what becomes of pages.
+    /// Where to write down what becomes of pages, and which keys are given out.
     pub audit: Option<Arc<Audit>>,
 }
 

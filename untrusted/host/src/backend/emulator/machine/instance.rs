@@ -27,7 +27,7 @@ use super::{cpu, signals, thread};
 pub(in crate::backend::emulator) struct Instance {
     pub(super) range: Range,
     pub(super) costs: Costs,
-    audit: Option<Arc<Audit>>,
+    pub(super) audit: Option<Arc<Audit>>,
     state: Mutex<State>,
     /// End of the pages added so far, as an offset.
     pub(super) end: u64,

@@ -166,6 +166,9 @@ fn get_key(instance: &Instance, gprs: &mut GprSgx) -> Result<Step, Trouble> {
     let output = memory.place(gprs.rcx, 16, Access::Write)?;
     let key = memory.model.key(&request)?;
     memory.store(output, &key);
+    if let Some(audit) = &instance.audit {
+        audit.note_key(&key);
+    }
     succeed(gprs);
     Ok(Step::Inside)
 }
