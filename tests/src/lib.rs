@@ -3,6 +3,7 @@
 //! | test | question |
 //! |---|---|
 //! | `whole` | do programs behave as they should, and does everybody else who misbehaves get nowhere? |
+//! | `border` | does the border hold if the enclave is interrupted at every instruction, and its pages are taken away? |
 //! | `sqlite` | does SQLite do on a protected volume what it does natively, and nothing wrong on one that was tampered with? |
 //! | `polybench` | do numerical kernels compute in an enclave what they compute natively? |
 //! | `endurance` | does anything grow when a process launches a thousand enclaves? |
@@ -17,7 +18,11 @@
     reason = "what tests share fails as a test does"
 )]
 
+pub mod border;
 pub mod fuzzing;
 pub mod hostile;
+pub mod hygiene;
 pub mod run;
 pub mod spec;
+pub mod stage;
+pub mod stepping;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use twine::backend::device::model::{Model, Mood, Record};
-use twine::backend::emulator::EmulatorConfig;
+use twine::backend::emulator::{Emulator, EmulatorConfig};
 use twine::state::Directories;
 use twine::{BackendChoice, Capture, Error, Input, Launch, Module, Outcome, Runtime};
 use twine_guests::{Guest, Language};
@@ -57,6 +57,29 @@ pub fn runtime() -> &'static Runtime {
             .build()
             .expect("the emulator needs nothing of the machine")
     })
+}
+
+/// An emulated platform of its own, with the tests' keys.
+///
+/// # Panics
+/// If it cannot be made.
+#[must_use]
+pub fn emulated(change: impl FnOnce(&mut EmulatorConfig)) -> Runtime {
+    let directories = Directories::below(&home());
+    let mut config = EmulatorConfig {
+        secret: directories
+            .state()
+            .expect("the tests' folder can be written")
+            .join("emulator"),
+        ..EmulatorConfig::default()
+    };
+    change(&mut config);
+    let emulator = Emulator::new(config).expect("the emulator needs nothing of the machine");
+    Runtime::builder()
+        .with_backend(Box::new(emulator))
+        .directories(directories)
+        .build()
+        .expect("the emulator needs nothing of the machine")
 }
 
 /// The rules of the driver that have been broken so far, if there is a model of it.

@@ -69,7 +69,7 @@ enum Chore {
     Deny(deny::Options),
     /// Run every fuzz target for a short time.
     Fuzz(fuzz::Options),
-    /// Repeat the proofs of the file system with other seeds.
+    /// Repeat the proofs of the file system and of the border with other seeds.
     Torture(torture::Options),
     /// Have golden volumes and certificates read by independent programs.
     Reader,

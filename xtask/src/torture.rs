@@ -1,4 +1,4 @@
-//! `torture`: the proofs of the file system, again and again with other seeds.
+//! `torture`: the proofs of the file system and of the enclave's border, again and again with other seeds.
 //!
 //! A round is a normal run of the tests that count what they prove, told by `TWINE_ROUND` which seeds to take; a failure
 //! names the round, which repeats it. One process for each test and round, so that memory does not grow with time.
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     first: u64,
 }
 
-/// A test of `trusted/fs/tests` whose work a round multiplies.
+/// A test of `trusted/fs/tests`, or of `tests/tests/border`, whose work a round multiplies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Test {
     /// Every image that a crash could leave.
@@ -43,6 +43,10 @@ enum Test {
     Kill,
     /// Random operations with failing stores, against a model.
     Model,
+    /// The border: pages of a running enclave taken away and replaced; from round 1 on 100,000 interventions.
+    Pages,
+    /// The border: an exit before every instruction; from round 1 on of the whole image.
+    Stepping,
 }
 
 /// What has been proved so far: how often, by what.
@@ -107,6 +111,8 @@ impl Test {
             Self::Hostile => "hostile",
             Self::Kill => "kill",
             Self::Model => "model",
+            Self::Pages => "pages",
+            Self::Stepping => "stepping",
         }
     }
 
@@ -134,9 +140,19 @@ fn round_of(project: &Project, test: Test, round: u64, tally: &mut Tally) -> Res
 }
 
 fn call(project: &Project, test: Test, round: u64) -> Command {
-    let mut command = project.cargo(Workspace::FileSystem);
+    let (workspace, arguments): (_, &[&str]) = match test {
+        Test::Pages | Test::Stepping => (
+            Workspace::Main,
+            &["--package", "twine-tests", "--test", "border", test.name()],
+        ),
+        Test::Crash | Test::Hostile | Test::Kill | Test::Model => {
+            (Workspace::FileSystem, &["--test", test.name()])
+        }
+    };
+    let mut command = project.cargo(workspace);
     command
-        .args(["test", "--quiet", "--locked", "--test", test.name()])
+        .args(["test", "--quiet", "--locked"])
+        .args(arguments)
         .args(["--", "--nocapture"])
         .env("TWINE_ROUND", round.to_string());
     command

@@ -75,6 +75,9 @@ pub enum HostCall {
     /// The enclave tells whoever runs the guest, but not the guest, what went wrong with files and who is to blame:
     /// `args[0]` bytes of payload, UTF-8. Answer: zero.
     Report = 10,
+    /// The pages from `args[0]` to `args[0] + args[1]` will be accepted next: add those that are not there (EAUG), so that
+    /// the enclave need not fault for each. A hint, which may be ignored. Answer: zero.
+    PageAdd = 11,
     /// Open what stands behind mount `args[0]` (position in the launch document), a volume. Answer: 1 if it was made just
     /// now, else 0; the payload holds [`store::Spans`].
     StoreOpen = 16,
@@ -158,6 +161,7 @@ impl TryFrom<u32> for HostCall {
             8 => Self::PageRemove,
             9 => Self::Log,
             10 => Self::Report,
+            11 => Self::PageAdd,
             16 => Self::StoreOpen,
             17 => Self::StoreRead,
             18 => Self::StoreWrite,
@@ -369,7 +373,7 @@ mod tests {
                 assert_eq!(call as u32, number);
             }
         }
-        assert_eq!(HostCall::try_from(11), Err(11));
+        assert_eq!(HostCall::try_from(12), Err(12));
     }
 
     #[test]

@@ -2,26 +2,15 @@
 
 use std::sync::Arc;
 
+use twine::Outcome;
 use twine::abi::sgx::Permissions;
-use twine::backend::emulator::{Audit, AuditEvent, Emulator, EmulatorConfig};
-use twine::state::Directories;
-use twine::{Outcome, Runtime};
-use twine_tests::run::{home, module, run_on};
+use twine::backend::emulator::{Audit, AuditEvent};
+use twine_tests::run::{emulated, module, run_on};
 
 /// Runs guests that use memory in every way there is, and returns what became of pages.
 fn events() -> Vec<AuditEvent> {
     let audit = Arc::new(Audit::default());
-    let directories = Directories::below(&home());
-    let emulator = Emulator::new(EmulatorConfig {
-        secret: directories.state().unwrap().join("emulator"),
-        audit: Some(Arc::clone(&audit)),
-        ..EmulatorConfig::default()
-    });
-    let runtime = Runtime::builder()
-        .with_backend(Box::new(emulator.unwrap()))
-        .directories(directories)
-        .build()
-        .unwrap();
+    let runtime = emulated(|config| config.audit = Some(Arc::clone(&audit)));
     for name in [
         "c_computes",
         "wat_finds_grown_memory_empty",

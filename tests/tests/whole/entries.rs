@@ -8,63 +8,11 @@ use std::time::Duration;
 use twine::abi::entry::{Call, Entry, Event, Exit, Status};
 use twine::abi::layout::{ENCLAVE_LEN, HEAP_OFFSET, PAGE_LEN, THREAD_COUNT, THREADS_OFFSET};
 use twine::backend::{BackendError, Enclave, Leaf, Left, Registers};
-use twine::launch::outcome;
 use twine::serve::Services as _;
 use twine::{Input, Outcome};
-use twine_tests::hostile::{
-    Came, Door, Memory, Over, Papers, captured, honest, honest_with, refused, request,
-};
+use twine_tests::hostile::{Came, Door, Over, Papers, captured, honest, honest_with, refused};
 use twine_tests::run::text;
-
-const DONE: Came = Came::Out(Exit::Done, Status::Ok);
-const HOST_CALL: Came = Came::Out(Exit::HostCall, Status::Ok);
-
-/// A guest's papers in memory, and its enclave after initialisation.
-struct Stage {
-    enclave: Arc<dyn Enclave>,
-    main: Door,
-    document: Memory,
-    module: Memory,
-    arguments: Memory,
-}
-
-impl Stage {
-    fn for_guest(guest: &str) -> Self {
-        let papers = Papers::of(guest);
-        let enclave = papers.enclave();
-        let mut main = Door::new(&enclave, 0);
-        assert_eq!(main.complete(Call::Initialise, &mut honest(&enclave)), DONE);
-        let [document, module, arguments] =
-            [&papers.document[..], &papers.module, b"guest\0"].map(Memory::of);
-        Self {
-            enclave,
-            main,
-            document,
-            module,
-            arguments,
-        }
-    }
-
-    /// Begins the launch; the guest runs to its first exit.
-    fn begin(&mut self) -> Came {
-        self.main.exchange.set_launch_request(&request(
-            &self.document,
-            &self.module,
-            &self.arguments,
-        ));
-        self.main.call(Call::Launch).unwrap()
-    }
-
-    /// Begins the launch and serves honestly until something else than a host call happens.
-    fn until_something_happens(&mut self) -> Came {
-        let came = self.begin();
-        self.main.serve_on(came, &mut honest(&self.enclave))
-    }
-
-    fn outcome(&self) -> Outcome {
-        outcome::parse(self.main.exchange.payload()).unwrap()
-    }
-}
+use twine_tests::stage::{DONE, HOST_CALL, Stage};
 
 fn processor_refuses(result: Result<impl std::fmt::Debug, BackendError>) {
     assert!(

@@ -319,3 +319,8 @@ pub(crate) fn wat_finds_grown_memory_empty() {
 pub(crate) fn wat_passes_wild_pointers() {
     succeeds("wat_passes_wild_pointers");
 }
+
+#[test]
+pub(crate) fn wat_asks_for_a_hundred_megabytes() {
+    succeeds("wat_asks_for_a_hundred_megabytes");
+}

@@ -184,6 +184,23 @@ const PAGE_CALLS: [HostCall; 3] = [
     HostCall::PageRemove,
 ];
 
+/// Pages that are announced and do not come, come when they are accepted; the answer is nobody's business.
+#[test]
+fn pages_that_are_not_added_ahead_come_one_by_one() {
+    for answer in [0, -5, 1, i64::MIN, i64::MAX] {
+        let ran = lied_to(
+            "wat_finds_grown_memory_empty",
+            HostCall::PageAdd,
+            move |_, _| answer,
+        );
+        assert_eq!(
+            ran.outcome.ok(),
+            Some(Outcome::Exited { code: 0 }),
+            "{answer}"
+        );
+    }
+}
+
 #[test]
 fn pages_that_were_not_changed_as_asked_are_noticed() {
     // The enclave restricts pages whenever it has written code or constants; it trusts EACCEPT, not the answer.

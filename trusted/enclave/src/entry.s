@@ -11,7 +11,7 @@
     .globl enclave_entry
     .hidden enclave_entry
     .type enclave_entry, @function
-    .p2align 6
+    .p2align 12
 enclave_entry:
     cld
     test rax, rax
@@ -247,6 +247,8 @@ enclu:
     pop rbx
     ret
     .size enclu, . - enclu
+    # Nothing else on these pages: whoever steps through them (docs/emulator.md) meets no loop of the allocator's.
+    .balignw 4096, 0x0b0f
 
 # The state that XRSTOR loads. XSTATE_BV is zero, so every component takes its initial configuration (x87 control word
 # 0x037F); MXCSR is read from here nevertheless. 0x1FBF masks every exception and sets every sticky flag, so that no

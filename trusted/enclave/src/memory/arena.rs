@@ -134,7 +134,7 @@ fn change(
     match (now, wanted) {
         (now, wanted) if now == wanted => {}
         (Some(_), None) => pages::remove(offset, len),
-        (None, Some(Permissions::RW)) => pages::accept(offset, len),
+        (None, Some(Permissions::RW)) => pages::accept_many(offset, len),
         (Some(Permissions::RW), Some(Permissions::R)) => {
             pages::restrict(offset, len, Permissions::R)
         }

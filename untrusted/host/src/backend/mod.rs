@@ -8,6 +8,7 @@
 //! Nothing above this module knows which platform it runs on. Nothing in or below it is trusted: a backend that lies
 //! can deny service, no more.
 
+mod counts;
 pub mod device;
 pub mod emulator;
 
@@ -17,6 +18,8 @@ use std::sync::Arc;
 use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
 use crate::quote::{self, QuoteSource};
+
+pub use counts::Counts;
 
 /// A platform that can create enclaves.
 pub trait Backend: Send + Sync {
@@ -107,6 +110,20 @@ pub trait Enclave: Send + Sync {
     /// # Errors
     /// [`BackendError::Refused`] if a page is not there or not in a state for it.
     fn remove(&self, range: PageRange) -> Result<(), BackendError>;
+
+    /// Adds pages that the enclave is about to accept (EAUG), so that it need not fault for each. A hint: a page that is
+    /// there already is left alone, and one that is not added comes when it is first touched.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`] if a page cannot be added.
+    fn augment(&self, _range: PageRange) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// What the enclave has cost so far, where somebody counts.
+    fn counts(&self) -> Option<Counts> {
+        None
+    }
 }
 
 /// A platform.

@@ -100,7 +100,11 @@ pub fn run(
         timer: stop.zip(timeout),
         recorder: outside.recorder,
     };
-    converse(enclave, inputs, flags, &mut *services, watch).map_err(|error| match error {
+    let result = converse(enclave, inputs, flags, &mut *services, watch);
+    if let Some(counts) = enclave.counts() {
+        log::info!("the enclave was {counts}");
+    }
+    result.map_err(|error| match error {
         Error::EnclaveKilled { .. } => Error::EnclaveKilled {
             message: log.take(),
         },

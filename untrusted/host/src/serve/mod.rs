@@ -122,6 +122,7 @@ impl Host {
             HostCall::PageRestrict => pages::restrict(&*self.enclave, first, second, third),
             HostCall::PageTrim => pages::trim(&*self.enclave, first, second),
             HostCall::PageRemove => pages::remove(&*self.enclave, first, second),
+            HostCall::PageAdd => pages::add(&*self.enclave, first, second),
             HostCall::Log => {
                 self.log.add(prefix(payload, first)?);
                 Ok(0)

@@ -29,6 +29,10 @@ pub(super) fn remove(enclave: &dyn Enclave, offset: u64, len: u64) -> Result<u64
     answer(enclave.remove(range(offset, len)?))
 }
 
+pub(super) fn add(enclave: &dyn Enclave, offset: u64, len: u64) -> Result<u64, HostErrno> {
+    answer(enclave.augment(range(offset, len)?))
+}
+
 fn answer(result: Result<(), BackendError>) -> Result<u64, HostErrno> {
     result.map(|()| 0).map_err(|error| {
         log::debug!("a page call failed: {error}");

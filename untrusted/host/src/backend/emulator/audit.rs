@@ -32,6 +32,16 @@ pub struct AuditedPage {
     pub reachable: Permissions,
 }
 
+impl AuditedPage {
+    pub(super) fn of(page: &Page) -> Self {
+        Self {
+            kind: page.kind,
+            permissions: page.permissions,
+            reachable: page.reachable(),
+        }
+    }
+}
+
 /// A log that grows without limit. Share it with [`super::EmulatorConfig::audit`].
 #[derive(Default)]
 pub struct Audit {
@@ -71,12 +81,14 @@ impl Audit {
             .push(*key);
     }
 
+    /// Everything that has happened since the last time, which is then forgotten.
+    #[must_use]
+    pub fn take(&self) -> Vec<AuditEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(super) fn note(&self, base: u64, offset: u64, leaf: &'static str, page: Option<&Page>) {
-        let page = page.map(|page| AuditedPage {
-            kind: page.kind,
-            permissions: page.permissions,
-            reachable: page.reachable(),
-        });
+        let page = page.map(AuditedPage::of);
         let event = AuditEvent {
             base,
             offset,

@@ -27,8 +27,7 @@ impl Bare {
         let instance = Instance::create(
             &emulator.processor,
             secs,
-            emulator.config.costs,
-            emulator.config.audit.clone(),
+            &emulator.config,
             Place::Given(secs.base),
         )?;
         Ok(Self {

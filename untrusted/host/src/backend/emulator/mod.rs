@@ -19,8 +19,10 @@ mod bare;
 mod costs;
 mod machine;
 mod model;
+mod page_tables;
 mod quoting;
 mod secret;
+mod stepper;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -34,7 +36,8 @@ use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 use crate::quote::QuoteSource;
 
 use super::{
-    Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Registers,
+    Backend, BackendError, BackendKind, Build, Counts, Enclave, Leaf, Left, Measure, PageRange,
+    Registers,
 };
 
 pub(in crate::backend) use bare::Bare;
@@ -42,8 +45,10 @@ pub(in crate::backend) use bare::Bare;
 pub use audit::{Audit, AuditEvent, AuditedPage};
 pub use costs::Costs;
 pub use machine::building::Rebinding;
+pub use page_tables::{PageTable, PageTables};
 pub(crate) use quoting::fuzzing::answers as quoting_answers;
 pub use quoting::{Collateral, Revoked, SimulatedPlatform, TcbStatus};
+pub use stepper::{Moment, Next, Stepper};
 
 use machine::instance::{Instance, Place};
 use model::Processor;
@@ -63,6 +68,10 @@ pub struct EmulatorConfig {
     pub rebinding: Rebinding,
     /// Where to write down what becomes of pages, and which keys are given out.
     pub audit: Option<Arc<Audit>>,
+    /// Who watches threads, instruction by instruction. Not under the model of the driver.
+    pub stepper: Option<Arc<Stepper>>,
+    /// Who has power over page tables. Not under the model of the driver, which has its own.
+    pub page_tables: Option<Arc<PageTables>>,
 }
 
 /// An emulated processor. Enclaves created by emulators with the same secret file can check each other's reports within
@@ -111,16 +120,11 @@ impl Backend for Emulator {
     }
 
     fn create(&self, secs: &Secs) -> Result<Box<dyn Build>, BackendError> {
-        let instance = Instance::create(
-            &self.processor,
-            secs,
-            self.config.costs,
-            self.config.audit.clone(),
-            Place::Anywhere,
-        )?;
+        let instance = Instance::create(&self.processor, secs, &self.config, Place::Anywhere)?;
         Ok(Box::new(Building {
             instance,
             rebinding: self.config.rebinding,
+            page_tables: self.config.page_tables.clone(),
         }))
     }
 
@@ -133,6 +137,7 @@ impl Backend for Emulator {
 struct Building {
     instance: Instance,
     rebinding: Rebinding,
+    page_tables: Option<Arc<PageTables>>,
 }
 
 impl Build for Building {
@@ -160,13 +165,18 @@ impl Build for Building {
         sigstruct: &Sigstruct,
     ) -> Result<Arc<dyn Enclave>, BackendError> {
         self.instance.initialise(sigstruct, self.rebinding)?;
-        Ok(Arc::new(Running {
+        let running = Arc::new(Running {
             instance: self.instance,
-        }))
+        });
+        if let Some(page_tables) = self.page_tables {
+            page_tables.register(&running);
+        }
+        Ok(running)
     }
 }
 
 /// An emulated enclave that can be entered.
+#[derive(Debug)]
 struct Running {
     instance: Instance,
 }
@@ -194,5 +204,13 @@ impl Enclave for Running {
 
     fn remove(&self, range: PageRange) -> Result<(), BackendError> {
         self.instance.remove(range)
+    }
+
+    fn augment(&self, range: PageRange) -> Result<(), BackendError> {
+        self.instance.augment(range)
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        Some(self.instance.counts())
     }
 }

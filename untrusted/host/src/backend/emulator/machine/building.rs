@@ -12,6 +12,9 @@ use crate::backend::{BackendError, Measure, Refusal};
 use super::instance::{Instance, os, refused};
 use super::{exits, rebind};
 
+/// Chunks of a page, each measured by one EEXTEND.
+const CHUNKS: u64 = 16;
+
 impl Instance {
     /// EADD and EEXTEND for whole pages.
     pub(in crate::backend::emulator) fn add_pages(
@@ -33,6 +36,10 @@ impl Instance {
                 .add(place, page, info, measure)
                 .map_err(refused("EADD"))?;
             self.note(&state.model, place, "EADD");
+        }
+        self.tally.added.add(pages.len() as u64);
+        if measure == Measure::Contents {
+            self.tally.measured.add(pages.len() as u64 * CHUNKS);
         }
         self.fill(&mut state.model, offset, pages)
             .map_err(exits::os)?;
@@ -80,7 +87,11 @@ impl Instance {
             rebind::rebind(&self.range, &state.model, 0, self.end)
                 .map_err(os("rebinding ENCLU sites"))?;
         }
-        Ok(())
+        drop(state);
+        self.stepping
+            .as_ref()
+            .map_or(Ok(()), |stepping| stepping.begin(self))
+            .map_err(exits::os)
     }
 }
 

@@ -75,6 +75,8 @@ pub(super) fn save(
     let exinfo_at = gprs_at - ExInfo::LEN as u64;
 
     let misc = model.secs().misc_select;
+    // A thread that is stepped through does not see it, and nor does who reads the frame.
+    context.gprs.rflags &= !FLAG_TRAP;
     context.gprs.ursp = context.presented;
     context.gprs.urbp = context.presented;
     context.gprs.exit_info = exit_info(cause, misc);
@@ -146,6 +148,8 @@ fn exinfo(cause: Cause, misc: MiscSelect) -> Option<ExInfo> {
     })
 }
 
+/// TF: a debug exception after each instruction.
+pub(super) const FLAG_TRAP: u64 = 0x100;
 /// Flags that ERESUME takes from the frame: the arithmetic ones, DF, RF, AC and ID. TF stays clear: an enclave is not
 /// stepped through here.
 const RFLAGS_RESUMED: u64 = 0x0025_0cd5;

@@ -11,6 +11,7 @@ use twine_abi::sgx::GprSgx;
 use super::context::{
     Context, FCW_INITIAL, MXCSR_INITIAL, XSAVE_AVX, XSAVE_HEADER, XSAVE_LEN, XSAVE_MXCSR, pick, put,
 };
+use super::exits::FLAG_TRAP;
 use super::switch;
 
 /// RFLAGS of code outside: nothing set but what always is.
@@ -75,6 +76,18 @@ impl<'a> Frame<'a> {
         self.register(libc::REG_CR2)
     }
 
+    /// Makes the next instruction trap.
+    pub(super) fn step(&mut self) {
+        let flags = self.register(libc::REG_EFL);
+        self.set_register(libc::REG_EFL, flags | FLAG_TRAP);
+    }
+
+    /// Makes it not trap.
+    pub(super) fn run_on(&mut self) {
+        let flags = self.register(libc::REG_EFL);
+        self.set_register(libc::REG_EFL, flags & !FLAG_TRAP);
+    }
+
     fn register(&self, index: libc::c_int) -> u64 {
         let Some(value) = self.context.uc_mcontext.gregs.get(at(index)) else {
             unreachable!("the constants of libc name registers of the frame");
@@ -91,14 +104,7 @@ impl<'a> Frame<'a> {
 
     /// Copies the registers and the vector state into the context.
     pub(super) fn capture(&mut self, context: &mut Context) {
-        let mut gprs = GprSgx::ZERO;
-        macro_rules! copy {
-            ($($field:ident $index:ident),+) => {
-                $(gprs.$field = self.register(libc::$index);)+
-            };
-        }
-        for_each_register!(copy);
-        context.gprs = gprs;
+        context.gprs = self.registers();
         let xfrm = context.xfrm;
         context.reset_xstate();
         if let Some(area) = self.xstate() {
@@ -106,14 +112,31 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Copies the general registers from the context; vector state stays as it is in the frame.
-    pub(super) fn restore_registers(&mut self, context: &Context) {
+    /// The general registers.
+    pub(super) fn registers(&self) -> GprSgx {
+        let mut gprs = GprSgx::ZERO;
         macro_rules! copy {
             ($($field:ident $index:ident),+) => {
-                $(self.set_register(libc::$index, context.gprs.$field);)+
+                $(gprs.$field = self.register(libc::$index);)+
             };
         }
         for_each_register!(copy);
+        gprs
+    }
+
+    /// Changes the general registers; vector state stays as it is in the frame.
+    pub(super) fn set_registers(&mut self, gprs: &GprSgx) {
+        macro_rules! copy {
+            ($($field:ident $index:ident),+) => {
+                $(self.set_register(libc::$index, gprs.$field);)+
+            };
+        }
+        for_each_register!(copy);
+    }
+
+    /// Copies the general registers from the context; vector state stays as it is in the frame.
+    pub(super) fn restore_registers(&mut self, context: &Context) {
+        self.set_registers(&context.gprs);
     }
 
     /// Copies everything from the context.
@@ -164,7 +187,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The vector state in the frame: [`XSAVE_LEN`] bytes, or fewer on a processor without AVX.
-    fn xstate(&mut self) -> Option<&mut [u8]> {
+    pub(super) fn xstate(&mut self) -> Option<&mut [u8]> {
         let area = self.context.uc_mcontext.fpregs.cast::<u8>();
         if area.is_null() {
             return None;

@@ -10,15 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use twine_abi::sgx::{GprSgx, Permissions, Secs};
 
-use crate::backend::emulator::audit::Audit;
-use crate::backend::emulator::costs::{Costs, charge};
+use crate::backend::emulator::EmulatorConfig;
+use crate::backend::emulator::audit::{Audit, AuditedPage};
+use crate::backend::emulator::costs::{Costs, Tally, charge};
 use crate::backend::emulator::model::{Entered, Model, Processor};
-use crate::backend::{BackendError, Leaf, Left, Refusal, Registers};
+use crate::backend::{BackendError, Counts, Leaf, Left, Refusal, Registers};
 
 use super::context::{Context, Slot};
 use super::exits::{self, Cause};
 use super::frame::Diversion;
+use super::mappings::Mappings;
 use super::range::Range;
+use super::stepping::Stepping;
 use super::switch::{self, LEFT_BY_EXIT, NOT_ENTERED};
 use super::{cpu, signals, thread};
 
@@ -27,7 +30,9 @@ use super::{cpu, signals, thread};
 pub(in crate::backend::emulator) struct Instance {
     pub(super) range: Range,
     pub(super) costs: Costs,
+    pub(super) tally: Tally,
     pub(super) audit: Option<Arc<Audit>>,
+    pub(super) stepping: Option<Stepping>,
     state: Mutex<State>,
     /// End of the pages added so far, as an offset.
     pub(super) end: u64,
@@ -66,16 +71,17 @@ impl Instance {
     pub(in crate::backend::emulator) fn create(
         processor: &Processor,
         secs: &Secs,
-        costs: Costs,
-        audit: Option<Arc<Audit>>,
+        config: &EmulatorConfig,
         place: Place,
     ) -> Result<Self, BackendError> {
         // The checks come first: a range of a senseless length must not be reserved.
         let unplaced = Secs { base: 0, ..*secs };
         Model::create(processor, &unplaced).map_err(refused("ECREATE"))?;
         signals::install().map_err(os("installing signal handlers"))?;
+        let stepper = config.stepper.clone().filter(|_| place == Place::Anywhere);
+        let is_mapped_at_will = stepper.is_some() || config.page_tables.is_some();
         let range = match place {
-            Place::Anywhere => Range::reserve(secs.size),
+            Place::Anywhere => Range::reserve(secs.size, is_mapped_at_will.then(Mappings::default)),
             Place::Given(base) => Range::adopt(base, secs.size),
         }
         .map_err(os("reserving the enclave's addresses"))?;
@@ -87,8 +93,10 @@ impl Instance {
         let seats = BTreeMap::new();
         Ok(Self {
             range,
-            costs,
-            audit,
+            costs: config.costs,
+            tally: Tally::default(),
+            audit: config.audit.clone(),
+            stepping: stepper.map(Stepping::new),
             state: Mutex::new(State { model, seats }),
             end: 0,
         })
@@ -114,6 +122,16 @@ impl Instance {
         }
     }
 
+    /// What has been done so far.
+    pub(in crate::backend::emulator) fn counts(&self) -> Counts {
+        self.tally.counts()
+    }
+
+    /// What the page at `offset` is, if there is one.
+    pub(in crate::backend::emulator) fn audited(&self, offset: u64) -> Option<AuditedPage> {
+        self.lock().model.page(offset).map(AuditedPage::of)
+    }
+
     /// EENTER or ERESUME, and what follows until the thread leaves.
     pub(in crate::backend::emulator) fn enter(
         &self,
@@ -137,6 +155,7 @@ impl Instance {
         thread::prepare().map_err(os("setting up an alternate signal stack"))?;
         charge(self.costs.transition);
         let slot = self.admit(aep, tcs, leaf, registers)?;
+        self.tally.entries.add(1);
         let left = self.run(slot.context(), registers);
         // SAFETY: the thread is outside again, and still occupies the seat.
         let diversion = unsafe { (*slot.context()).diversion.take() };
@@ -239,6 +258,9 @@ impl Instance {
 
     /// Runs the thread until it leaves.
     fn run(&self, context: *mut Context, registers: &mut Registers) -> Result<Left, BackendError> {
+        if let Some(stepping) = &self.stepping {
+            stepping.close(self).map_err(exits::os)?;
+        }
         let host_gs_base = cpu::gs_base();
         {
             // SAFETY: `admit` gave the context to this thread.

@@ -201,6 +201,7 @@ fn accept(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trouble> 
         memory.model.adopt_thread(target, tcs);
     }
     instance.note(memory.model, target, "EACCEPT");
+    instance.tally.accepted.add(1);
     succeed(gprs);
     Ok(augmented)
 }
@@ -214,6 +215,7 @@ fn accept_copy(instance: &Instance, gprs: &mut GprSgx) -> Result<Augmented, Trou
     let ((), augmented) =
         memory.with_page(instance, target, |model| model.accept_copy(target, &info))?;
     instance.note(memory.model, target, "EACCEPTCOPY");
+    instance.tally.accepted.add(1);
     memory.reach(target, Permissions::W, gprs.rcx)?;
     memory.store(target, &contents);
     succeed(gprs);
@@ -227,6 +229,7 @@ fn extend_permissions(instance: &Instance, gprs: &GprSgx) -> Result<Step, Troubl
     let target = memory.model.page_operand(gprs.rcx)?;
     memory.model.extend_permissions(target, &info)?;
     instance.note(memory.model, target, "EMODPE");
+    instance.tally.changed.add(1);
     Ok(Step::Inside)
 }
 
@@ -282,6 +285,8 @@ impl<'a> Memory<'a> {
             Err(Refusal::PageFault { .. }) => {
                 self.model.augment(offset)?;
                 instance.note(self.model, offset, "EAUG");
+                instance.tally.augmented.add(1);
+                instance.tally.faulted.add(1);
                 Ok((accept(self.model)?, Augmented::Now))
             }
             result => Ok((result?, Augmented::Before)),

@@ -40,6 +40,21 @@ impl Instance {
         self.manage(pages, "EREMOVE", Model::remove)
     }
 
+    /// EAUG for those of a range of pages that are not there.
+    pub(in crate::backend::emulator) fn augment(
+        &self,
+        pages: PageRange,
+    ) -> Result<(), BackendError> {
+        self.manage(pages, "EAUG", |model, offset| {
+            if model.page(offset).is_some() {
+                return Ok(());
+            }
+            model.augment(offset)?;
+            self.tally.augmented.add(1);
+            Ok(())
+        })
+    }
+
     /// Maps a range of pages, under somebody else's rule; what was granted beyond that is taken away.
     pub(in crate::backend::emulator) fn map(
         &self,
@@ -56,6 +71,28 @@ impl Instance {
             return Ok(());
         }
         mirror::revoke(&self.range, &mut state.model, pages)
+    }
+
+    /// EREMOVE of one page, as the processor allows it: the driver's conditions are the driver's.
+    pub(in crate::backend::emulator) fn remove_at_will(
+        &self,
+        offset: u64,
+    ) -> Result<(), BackendError> {
+        let page = PageRange { offset, count: 1 };
+        self.manage(page, "EREMOVE", Model::remove_at_will)?;
+        // The driver removes pages that nobody can reach any more; this one could still be reached.
+        self.range
+            .protect(offset, PAGE_LEN, Permissions::EMPTY)
+            .map_err(exits::os)
+    }
+
+    /// EAUG of one page that nobody has asked for.
+    pub(in crate::backend::emulator) fn add_at_will(
+        &self,
+        offset: u64,
+    ) -> Result<(), BackendError> {
+        let page = PageRange { offset, count: 1 };
+        self.manage(page, "EAUG", Model::augment)
     }
 
     /// The type of the page at `offset`, if there is one.
@@ -91,6 +128,12 @@ impl Instance {
                 self.note(model, offset, leaf);
                 done += 1;
             }
+        }
+        match leaf {
+            // Counted where it is done: pages that are there already are left alone.
+            "EAUG" => {}
+            "EREMOVE" => self.tally.removed.add(done),
+            _ => self.tally.changed.add(done),
         }
         let changed = PageRange {
             count: done,

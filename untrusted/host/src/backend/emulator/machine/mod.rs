@@ -12,6 +12,7 @@
 //! | [`leaves`] | ENCLU, executed for the enclave |
 //! | [`exits`] | asynchronous exit and ERESUME: the SSA frame |
 //! | [`rebind`] | ENCLU sites turned into jumps |
+//! | [`stepping`] | instruction by instruction, for tests |
 //! | [`signals`] | the handlers that make faults asynchronous exits |
 //! | [`place`] | where a signal found the thread |
 //! | [`chain`] | whoever had the handler before |
@@ -42,5 +43,6 @@ mod mirror;
 mod place;
 mod rebind;
 mod signals;
+mod stepping;
 mod switch;
 mod thread;

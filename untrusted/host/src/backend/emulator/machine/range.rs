@@ -9,7 +9,8 @@
 //! an image that depends on where it lies does not go unnoticed. Page permissions follow the EPCM by `mprotect`.
 //!
 //! Under the model of the driver the range is its loader's, who also says which parts are mapped: what is not mapped is
-//! not granted, whatever the EPCM says. The trampoline page then lies wherever there is room close by.
+//! not granted, whatever the EPCM says. The trampoline page then lies wherever there is room close by. Tests of hostile
+//! operating systems change the mappings of a range of our own.
 
 use std::io;
 use std::ptr;
@@ -35,16 +36,22 @@ pub(in crate::backend::emulator) struct Range {
     base: u64,
     len: u64,
     trampoline: u64,
-    /// Which parts are mapped, if somebody else's range is; all of an own one is.
+    /// Length of what was reserved here, from the trampoline page on.
+    reserved: u64,
+    /// Which parts are mapped, if somebody else decides that; else all of it.
     mappings: Option<Mappings>,
 }
 
 impl Range {
-    /// Reserves `len` bytes (a power of two, at least a page) and one page for trampolines below them.
+    /// Reserves `len` bytes (a power of two, at least a page) and one page for trampolines below them. All of it is mapped
+    /// in `mappings` until somebody changes them.
     ///
     /// # Errors
     /// Whatever `mmap` says, in the end.
-    pub(in crate::backend::emulator) fn reserve(len: u64) -> io::Result<Self> {
+    pub(in crate::backend::emulator) fn reserve(
+        len: u64,
+        mappings: Option<Mappings>,
+    ) -> io::Result<Self> {
         let mut failure = io::Error::from_raw_os_error(libc::ENOMEM);
         for _ in 0..ATTEMPTS {
             let slots = (BASE_END - BASE_MIN) / len;
@@ -52,11 +59,15 @@ impl Range {
             let base = (BASE_MIN / len + slot).max(1).saturating_mul(len);
             match reserve_at(base - PAGE_LEN, len + PAGE_LEN) {
                 Ok(()) => {
+                    if let Some(mappings) = &mappings {
+                        mappings.set(0, len, Permissions::RWX);
+                    }
                     return Ok(Self {
                         base,
                         len,
                         trampoline: base - PAGE_LEN,
-                        mappings: None,
+                        reserved: len + PAGE_LEN,
+                        mappings,
                     });
                 }
                 Err(error) => failure = error,
@@ -82,6 +93,7 @@ impl Range {
                         base,
                         len,
                         trampoline,
+                        reserved: PAGE_LEN,
                         mappings: Some(Mappings::default()),
                     });
                 }
@@ -249,14 +261,10 @@ impl Range {
 
 impl Drop for Range {
     fn drop(&mut self) {
-        let len = match self.mappings {
-            None => self.len + PAGE_LEN,
-            Some(_) => PAGE_LEN,
-        };
         let start = ptr::with_exposed_provenance_mut(address(self.trampoline));
         // SAFETY: exactly what `reserve` or `adopt` mapped; whoever could enter the enclave held a reference that kept it
         // alive.
-        unsafe { libc::munmap(start, address(len)) };
+        unsafe { libc::munmap(start, address(self.reserved)) };
     }
 }
 

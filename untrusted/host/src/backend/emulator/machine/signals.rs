@@ -28,6 +28,7 @@ use super::leaves::{self, Step};
 use super::mirror::{self, Reach};
 use super::place::{self, Place, Wild};
 use super::rebind::ENCLU;
+use super::stepping;
 use super::switch::{LEFT_BY_EXIT, LEFT_OTHERWISE};
 
 /// Signals that the kernel makes of exceptions.
@@ -152,7 +153,11 @@ extern "C" fn on_fault(
             context.inside = 0;
             fault_inside(&mut frame, context);
         }
-        Place::GoingIn(_) | Place::Outside => chain::pass_on(signal, info, ucontext),
+        Place::GoingIn(_) | Place::Outside => {
+            if !stepping::stepped_out(&mut frame) {
+                chain::pass_on(signal, info, ucontext);
+            }
+        }
     }
 }
 
@@ -161,6 +166,11 @@ fn fault_inside(frame: &mut Frame<'_>, context: &mut Context) {
     let instance: *const Instance = context.instance();
     // SAFETY: the instance outlives the thread's stay inside; the detour frees the borrow of the context.
     let instance = unsafe { &*instance };
+    if let Some(stepping) = &instance.stepping
+        && stepping.on_fault(instance, frame, context)
+    {
+        return;
+    }
     // On a processor with SGX an ENCLU outside a real enclave is #GP, on others it is #UD.
     let may_be_enclu = matches!(frame.vector(), vector::UD | vector::GP);
     if may_be_enclu && is_enclu(instance, frame.rip()) {
@@ -251,11 +261,14 @@ fn page_fault(instance: &Instance, frame: &Frame<'_>) -> io::Result<PageFault> {
         // access faults all the same.
         if comes && state.model.augment(first).is_ok() {
             instance.note(&state.model, first, "EAUG");
+            instance.tally.augmented.add(1);
+            instance.tally.faulted.add(1);
         }
-        // The page tables here are ours: where there is an EPC page, silicon would have found it and the EPCM refused.
+        // The page tables here are ours: where there is an EPC page that is mapped, silicon would have found it and the
+        // EPCM refused.
         let from_epcm = FaultCode::PRESENT.union(FaultCode::SGX);
         error = error.without(from_epcm);
-        if state.model.page(first).is_some() {
+        if state.model.page(first).is_some() && instance.range.mapped(first).contains(needed) {
             error = error.union(from_epcm);
         }
     }

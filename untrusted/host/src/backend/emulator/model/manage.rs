@@ -83,6 +83,20 @@ impl Model {
         Ok(())
     }
 
+    /// EREMOVE, whatever the page is, while no thread is inside.
+    pub(in crate::backend::emulator) fn remove_at_will(
+        &mut self,
+        offset: u64,
+    ) -> Result<(), Refusal> {
+        self.managed(offset)?;
+        if self.has_thread_inside() {
+            return Err(code(ErrorCode::EnclaveAct));
+        }
+        self.threads.remove(&offset);
+        self.pages.set(offset / PAGE_LEN, None);
+        Ok(())
+    }
+
     /// EREMOVE, under the driver's condition that the enclave has accepted the removal.
     pub(in crate::backend::emulator) fn remove(&mut self, offset: u64) -> Result<(), Refusal> {
         let page = *self.managed(offset)?;

@@ -113,6 +113,13 @@ impl Model {
         }
     }
 
+    /// Whether any thread is inside.
+    pub(super) fn has_thread_inside(&self) -> bool {
+        self.threads
+            .values()
+            .any(|thread| thread.stage == Stage::Busy)
+    }
+
     fn idle_thread(&self, tcs: u64) -> Result<&Thread, Refusal> {
         require(tcs.is_multiple_of(PAGE_LEN), "the TCS is misaligned")?;
         require(tcs < self.secs.size, "the TCS lies outside the enclave")?;
