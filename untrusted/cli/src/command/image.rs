@@ -1,4 +1,4 @@
-//! `twine image`: the enclave image, looked at, exported, signed and checked.
+//! `twine image`: the enclave image, looked at, exported, dumped, signed and checked.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use twine::Error;
 use twine::image::Image;
 
+mod dump;
 mod info;
 mod sign;
 mod verify;
@@ -26,6 +27,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dump(dump::Arguments),
     Info(info::Arguments),
     Sgxs(Sgxs),
     Sign(sign::Arguments),
@@ -53,6 +55,7 @@ pub(crate) struct Source {
 impl Arguments {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         match &self.command {
+            Command::Dump(arguments) => arguments.run()?,
             Command::Info(arguments) => arguments.run()?,
             Command::Sgxs(arguments) => arguments.run()?,
             Command::Sign(arguments) => arguments.run()?,
