@@ -73,6 +73,13 @@ impl Code {
     /// If there is none.
     #[must_use]
     pub fn function(&self, name: &str) -> Range<u64> {
+        self.find(name)
+            .unwrap_or_else(|| panic!("the image has no function {name}"))
+    }
+
+    /// The same, if the compiler has left one of that name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Range<u64>> {
         self.symbols
             .iter()
             .find(|symbol| symbol.name == name)
@@ -82,7 +89,6 @@ impl Code {
                     .find(|symbol| symbol.name.contains(name))
             })
             .map(|symbol| symbol.range.clone())
-            .unwrap_or_else(|| panic!("the image has no function {name}"))
     }
 
     /// The instruction at an offset.

@@ -35,7 +35,8 @@ fn watched(steps: &Steps) -> Vec<Range<u64>> {
         return pages(&[code.text()]);
     }
     let mut ranges = vec![code.border()];
-    ranges.extend(PATHS.map(|name| code.function(name)));
+    // What has become part of its caller is watched there.
+    ranges.extend(PATHS.iter().filter_map(|name| code.find(name)));
     pages(&ranges)
 }
 
