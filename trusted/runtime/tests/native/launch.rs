@@ -3,7 +3,7 @@
 //! Each refusal is made by changing one thing in a launch that succeeds.
 
 use twine_abi::outcome::Kind;
-use twine_launch::{Arguments, Digest, Tls};
+use twine_launch::{Arguments, Digest};
 use twine_runtime::{Identity, Outcome, Request, Sink, launch};
 
 use crate::support::{Launch, compile, compile_with, owner};
@@ -79,18 +79,6 @@ fn an_authentic_but_invalid_document_is_refused_with_line_and_key() {
     });
     assert_eq!(kind, Kind::DocumentRefused);
     assert!(message.ends_with("`sockets`: unknown key"), "{message}");
-}
-
-#[test]
-fn a_document_that_asks_for_what_the_runtime_does_not_do_is_refused() {
-    let mut launch = Launch::new(HELLO);
-    launch.draft.tls = Some(Tls {
-        folder: "/tls".into(),
-        names: Vec::new(),
-    });
-    let outcome = launch.run();
-    assert_eq!(outcome.kind, Kind::DocumentRefused);
-    assert!(outcome.message.contains("`tls`"), "{outcome:?}");
 }
 
 #[test]
