@@ -1,7 +1,8 @@
 //! The enclave's address range, reserved before there is an enclave to map into it.
 //!
 //! SGX wants the base aligned to the length. Twice the length is reserved without access and without memory, and what lies
-//! before and behind the aligned part is given back.
+//! before and behind the aligned part is given back, but for a page before it: whoever runs off the enclave's beginning from
+//! outside meets that, and the model of the driver has a use for it.
 
 use std::io;
 use std::ptr;
@@ -24,26 +25,21 @@ impl Reservation {
         if !len.is_power_of_two() || len < 4096 {
             return Err(invalid());
         }
-        let twice = len.checked_mul(2).ok_or_else(invalid)?;
+        let room = len
+            .checked_mul(2)
+            .and_then(|twice| twice.checked_add(GUARD));
+        let room = room.ok_or_else(invalid)?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping at a place of the kernel's choice touches nobody's memory.
-        let got = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                bytes(twice)?,
-                libc::PROT_NONE,
-                flags,
-                -1,
-                0,
-            )
-        };
+        let got =
+            unsafe { libc::mmap(ptr::null_mut(), bytes(room)?, libc::PROT_NONE, flags, -1, 0) };
         if got == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let start = got.expose_provenance() as u64;
-        let base = start.next_multiple_of(len);
-        give_back(start, base - start);
-        give_back(base + len, start + twice - base - len);
+        let base = (start + GUARD).next_multiple_of(len);
+        give_back(start, base - GUARD - start);
+        give_back(base + len, start + room - base - len);
         Ok(Self { base, len })
     }
 
@@ -77,9 +73,12 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        give_back(self.base, self.len);
+        give_back(self.base - GUARD, self.len + GUARD);
     }
 }
+
+/// Bytes before the range that are reserved, too.
+const GUARD: u64 = 4096;
 
 fn give_back(start: u64, len: u64) {
     let (Ok(address), Ok(len)) = (usize::try_from(start), bytes(len)) else {

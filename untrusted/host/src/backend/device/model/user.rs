@@ -12,7 +12,7 @@ use std::ptr;
 
 use rustix::fs::StatVfsMountFlags;
 
-use super::{World, errno};
+use super::World;
 
 /// Reads `N` bytes at an address of this process.
 ///
@@ -40,25 +40,26 @@ pub(super) fn copy<const N: usize>(world: &World, address: u64, rule: &str) -> i
 /// # Errors
 /// EFAULT where nothing is mapped, EACCES for a file on a mount without execution.
 pub(super) fn may_execute(world: &World, address: u64) -> io::Result<()> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mapping = maps.lines().find_map(|line| Mapping::parse(line, address));
-    let mapping = mapping.ok_or_else(|| errno(libc::EFAULT));
-    if mapping.is_err() {
-        world.note("ADD_PAGES: src leads to memory");
-    }
-    let is_noexec = match mapping?.file {
-        None => false,
-        Some(path) => {
-            let pretended = world.lock(&world.noexec);
-            let mount = rustix::fs::statvfs(path);
-            pretended
-                .as_ref()
-                .is_some_and(|folder| path.starts_with(folder))
-                || mount.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::NOEXEC))
-        }
+    world.demand(
+        look(address, |mapping| mapping.is_some())?,
+        libc::EFAULT,
+        "ADD_PAGES: src leads to memory",
+    )?;
+    let is_executable = |mapping: Option<Mapping<'_>>| {
+        mapping.is_some_and(|mapping| {
+            mapping.file.is_none_or(|path| {
+                let pretended = world.lock(&world.noexec);
+                let mount = rustix::fs::statvfs(path);
+                let is_pretended = pretended
+                    .as_ref()
+                    .is_some_and(|folder| path.starts_with(folder));
+                !is_pretended
+                    && mount.is_ok_and(|stat| !stat.f_flag.contains(StatVfsMountFlags::NOEXEC))
+            })
+        })
     };
     world.demand(
-        !is_noexec,
+        look(address, is_executable)?,
         libc::EACCES,
         "ADD_PAGES: src may be executed (no file on a noexec mount)",
     )
@@ -66,14 +67,28 @@ pub(super) fn may_execute(world: &World, address: u64) -> io::Result<()> {
 
 /// Whether a range is one mapping of nothing, without access: reserved, and nobody else's.
 pub(super) fn is_reserved(start: u64, len: u64) -> io::Result<bool> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mapping = maps.lines().find_map(|line| Mapping::parse(line, start));
-    Ok(mapping.is_some_and(|mapping| {
-        mapping.file.is_none()
-            && mapping.access == "---p"
-            && start.checked_add(len).is_some_and(|end| end <= mapping.end)
-    }))
+    look(start, |mapping| {
+        mapping.is_some_and(|mapping| {
+            mapping.file.is_none()
+                && mapping.access == "---p"
+                && start.checked_add(len).is_some_and(|end| end <= mapping.end)
+        })
+    })
 }
+
+/// Whether what is mapped at the address is as expected. The kernel hands its list out in pieces, between which other threads
+/// map and unmap: an answer that nobody expects is asked for again.
+fn look(address: u64, expected: impl Fn(Option<Mapping<'_>>) -> bool) -> io::Result<bool> {
+    for _ in 0..LOOKS {
+        let maps = fs::read_to_string("/proc/self/maps")?;
+        if expected(maps.lines().find_map(|line| Mapping::parse(line, address))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+const LOOKS: usize = 16;
 
 struct Mapping<'a> {
     end: u64,

@@ -9,7 +9,7 @@
 //! an image that depends on where it lies does not go unnoticed. Page permissions follow the EPCM by `mprotect`.
 //!
 //! Under the model of the driver the range is its loader's, who also says which parts are mapped: what is not mapped is
-//! not granted, whatever the EPCM says. The trampoline page then lies wherever there is room close by. Tests of hostile
+//! not granted, whatever the EPCM says. The trampoline page is then the loader's guard. Tests of hostile
 //! operating systems change the mappings of a range of our own.
 
 use std::io;
@@ -26,9 +26,6 @@ const BASE_MIN: u64 = 1 << 40;
 const BASE_END: u64 = 64 << 40;
 /// How many candidates are tried before giving up.
 const ATTEMPTS: u32 = 64;
-
-/// How many pages below the base are tried for the trampolines, if the one next to it is taken.
-const TRAMPOLINE_ATTEMPTS: u64 = 4096;
 
 /// A reserved address range. Unmapped when dropped, if it is ours.
 #[derive(Debug)]
@@ -76,31 +73,21 @@ impl Range {
         Err(failure)
     }
 
-    /// Uses `len` bytes from `base` on, which somebody else has reserved without access and keeps reserved as long as this
-    /// exists. Nothing of it is mapped yet.
+    /// Uses `len` bytes from `base` on, and the page before them, which somebody else has reserved without access and keeps
+    /// reserved as long as this exists. Nothing of it is mapped yet.
     ///
     /// # Errors
-    /// Whatever `mmap` says, if there is no room for trampolines.
+    /// EINVAL if there is no page before them.
     pub(in crate::backend::emulator) fn adopt(base: u64, len: u64) -> io::Result<Self> {
-        let mut failure = io::Error::from_raw_os_error(libc::ENOMEM);
-        for distance in 1..=TRAMPOLINE_ATTEMPTS {
-            let Some(trampoline) = base.checked_sub(distance * PAGE_LEN) else {
-                break;
-            };
-            match reserve_at(trampoline, PAGE_LEN) {
-                Ok(()) => {
-                    return Ok(Self {
-                        base,
-                        len,
-                        trampoline,
-                        reserved: PAGE_LEN,
-                        mappings: Some(Mappings::default()),
-                    });
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+        let before = base.checked_sub(PAGE_LEN);
+        let trampoline = before.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+        Ok(Self {
+            base,
+            len,
+            trampoline,
+            reserved: 0,
+            mappings: Some(Mappings::default()),
+        })
     }
 
     /// Who decides what is mapped, if it is not this range itself.
@@ -261,8 +248,12 @@ impl Range {
 
 impl Drop for Range {
     fn drop(&mut self) {
+        // What somebody else has reserved is not ours to give back.
+        if self.reserved == 0 {
+            return;
+        }
         let start = ptr::with_exposed_provenance_mut(address(self.trampoline));
-        // SAFETY: exactly what `reserve` or `adopt` mapped; whoever could enter the enclave held a reference that kept it
+        // SAFETY: exactly what `reserve` mapped; whoever could enter the enclave held a reference that kept it
         // alive.
         unsafe { libc::munmap(start, address(self.reserved)) };
     }
