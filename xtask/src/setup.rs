@@ -22,7 +22,7 @@ struct Need {
 }
 
 /// Probed in this order; a probe must be quick and change nothing.
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         purpose: "a linker, and a C compiler to compare guests with",
         program: "cc",
@@ -59,6 +59,12 @@ const NEEDS: [Need; 5] = [
         program: "python3",
         arguments: &["-c", HAS_HEADERS],
         packages: &["python3-dev"],
+    },
+    Need {
+        purpose: "OpenSSL, which looks at certificates that enclaves make",
+        program: "openssl",
+        arguments: &["version"],
+        packages: &["openssl"],
     },
 ];
 
