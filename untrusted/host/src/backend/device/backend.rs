@@ -10,22 +10,20 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use twine_abi::layout::PAGE_LEN;
-use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct, vector};
+use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
-use super::explain::{Explain, Step, refused_entry};
-use super::kernel::{self, Ended, Entered, Kernel, Reservation, Seats};
+use super::explain::{Explain, Step};
+use super::kernel::{self, Kernel, Reservation};
 use super::operand::{PAGE, PageBuffer};
 use super::retry::{self, Patience};
+use super::running::Running;
 use super::seam::{EntryFunction, Request, SgxDevice, SgxFile};
-use super::uapi::{
-    AddPages, Create, Init, ModifyTypes, PAGE_MEASURE, RemovePages, RestrictPermissions,
-};
+use super::uapi::{AddPages, Create, Init, PAGE_MEASURE};
 use crate::backend::{
-    Backend, BackendError, BackendKind, Build, Enclave, Leaf, Left, Measure, PageRange, Refusal,
-    Registers,
+    Backend, BackendError, BackendKind, Build, Enclave, Measure, PageRange, Refusal,
 };
 use crate::quote::QuoteSource;
 
@@ -216,182 +214,12 @@ impl Build for Building {
             })
             .map_err(|error| self.explain.error(Step::Map, &error))?;
         }
-        Ok(Arc::new(Running {
-            seats: Seats::new(self.place.base(), self.entry),
-            file: self.file.into(),
-            explain: self.explain,
-            threads: self.threads.into(),
-            place: self.place,
-        }))
-    }
-}
-
-/// An enclave that can be entered. The file goes before the addresses do.
-struct Running {
-    seats: Seats,
-    /// The driver serves one request for a file at a time and refuses the others.
-    file: Mutex<Box<dyn SgxFile>>,
-    explain: Explain,
-    /// Offsets of the TCS pages.
-    threads: Mutex<BTreeSet<u64>>,
-    place: Reservation,
-}
-
-impl Running {
-    fn lock_threads(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes a range of pages, part by part, until all are done.
-    fn change(
-        &self,
-        step: Step,
-        pages: PageRange,
-        mut request: impl FnMut(&dyn SgxFile, u64, u64) -> Change,
-    ) -> Result<(), BackendError> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut code = 0;
-        retry::in_parts(pages.count.saturating_mul(PAGE_LEN), |done, rest| {
-            let change = request(&**file, pages.offset.wrapping_add(done), rest);
-            code = change.code;
-            (change.count, change.result)
-        })
-        .map_err(|error| self.explain.change(step, &error, code))
-    }
-}
-
-/// What one request for changed pages came to.
-struct Change {
-    count: u64,
-    code: u64,
-    result: std::io::Result<()>,
-}
-
-impl Enclave for Running {
-    fn base(&self) -> u64 {
-        self.place.base()
-    }
-
-    fn enter(&self, tcs: u64, leaf: Leaf, registers: &mut Registers) -> Result<Left, BackendError> {
-        let entered =
-            self.seats
-                .enter(tcs, leaf, *registers)
-                .map_err(|source| BackendError::Os {
-                    what: "preparing to enter an enclave",
-                    source,
-                })?;
-        match entered {
-            Entered::Busy | Entered::NothingToResume => Err(refused_entry(leaf, vector::GP)),
-            Entered::Ended(Ended::Exited(left)) => {
-                *registers = left;
-                Ok(Left::Exited)
-            }
-            Entered::Ended(Ended::Interrupted) => Ok(Left::Interrupted),
-            Entered::Ended(Ended::Exception {
-                leaf: at,
-                vector,
-                error,
-                address,
-            }) => self.exception(tcs, leaf, at, (vector, error, address)),
-            Entered::Ended(Ended::Refused(number)) => {
-                let source = std::io::Error::from_raw_os_error(number);
-                Err(self.explain.error(Step::Enter, &source))
-            }
-            Entered::Ended(Ended::Unknown(function)) => Err(BackendError::Os {
-                what: "entering the enclave",
-                source: std::io::Error::other(format!(
-                    "the vDSO reports an exit that does not exist ({function})"
-                )),
-            }),
-        }
-    }
-
-    fn interrupt(&self, tcs: u64) {
-        self.seats.interrupt(tcs);
-    }
-
-    fn restrict(&self, range: PageRange, permissions: Permissions) -> Result<(), BackendError> {
-        self.change(Step::Restrict, range, |file, offset, length| {
-            let mut operand = RestrictPermissions {
-                offset,
-                length,
-                permissions: permissions.bits().into(),
-                result: 0,
-                count: 0,
-            };
-            let result = file.request(Request::RestrictPermissions(&mut operand));
-            Change {
-                count: operand.count,
-                code: operand.result,
-                result,
-            }
-        })
-    }
-
-    fn retype(&self, range: PageRange, kind: PageKind) -> Result<(), BackendError> {
-        self.change(Step::Retype, range, |file, offset, length| {
-            let mut operand = ModifyTypes {
-                offset,
-                length,
-                page_type: kind as u64,
-                result: 0,
-                count: 0,
-            };
-            let result = file.request(Request::ModifyTypes(&mut operand));
-            Change {
-                count: operand.count,
-                code: operand.result,
-                result,
-            }
-        })?;
-        if kind == PageKind::Tcs {
-            let pages = (0..range.count).map(|page| range.offset + page * PAGE_LEN);
-            self.lock_threads().extend(pages);
-        }
-        Ok(())
-    }
-
-    fn remove(&self, range: PageRange) -> Result<(), BackendError> {
-        self.change(Step::Remove, range, |file, offset, length| {
-            let mut operand = RemovePages {
-                offset,
-                length,
-                count: 0,
-            };
-            let result = file.request(Request::RemovePages(&mut operand));
-            Change {
-                count: operand.count,
-                code: 0,
-                result,
-            }
-        })
-    }
-}
-
-impl Running {
-    /// An exception: at the ENCLU, if it left RAX at EENTER or struck a resumption's TCS, else inside.
-    fn exception(
-        &self,
-        tcs: u64,
-        entered_with: Leaf,
-        at: u32,
-        (number, error, page): (u16, u16, u64),
-    ) -> Result<Left, BackendError> {
-        let [vector, _] = number.to_le_bytes();
-        let at_the_tcs = vector == vector::PF && page == self.place.base().wrapping_add(tcs);
-        let not_inside = at == 2 || (entered_with == Leaf::Resume && at_the_tcs);
-        if !not_inside {
-            return Ok(Left::Exception {
-                vector,
-                error,
-                address: page,
-            });
-        }
-        let is_thread = self.lock_threads().contains(&tcs);
-        if vector == vector::PF && is_thread {
-            // The page of a TCS that was there is not there any more: the machine slept.
-            return Err(BackendError::Lost);
-        }
-        Err(refused_entry(entered_with, vector))
+        Ok(Arc::new(Running::new(
+            self.file,
+            self.place,
+            self.explain,
+            self.entry,
+            self.threads,
+        )))
     }
 }

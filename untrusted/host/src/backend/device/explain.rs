@@ -36,6 +36,8 @@ pub(super) enum Step {
     Retype,
     /// EREMOVE.
     Remove,
+    /// EAUG before the enclave asks for it.
+    Augment,
 }
 
 /// Knows the machine, for those cases in which it has to be asked.
@@ -218,6 +220,7 @@ const fn what(step: Step) -> &'static str {
         Step::Restrict => "restricting pages (EMODPR)",
         Step::Retype => "changing the type of pages (EMODT)",
         Step::Remove => "removing pages (EREMOVE)",
+        Step::Augment => "adding pages before the enclave accepts them (EAUG)",
     }
 }
 

@@ -22,6 +22,7 @@ pub mod model;
 mod operand;
 mod requirement;
 mod retry;
+mod running;
 #[doc(hidden)]
 pub mod seam;
 #[doc(hidden)]

@@ -71,6 +71,9 @@ fn processor(machine: &Machine) -> [Row; 10] {
         Row {
             name: "processor with SGX",
             met: cpu.sgx,
+            remedy: format!(
+                "{NEWER_PROCESSOR}; if this is one, its firmware hides SGX: {FIRMWARE}"
+            ),
             ..Row::default()
         },
         Row {

@@ -8,7 +8,7 @@ use twine_abi::sgx::Permissions;
 
 use super::kernel::Reservation;
 use super::uapi::{AddPages, Create, Init, ModifyTypes, RemovePages, RestrictPermissions};
-use crate::backend::BackendKind;
+use crate::backend::{BackendKind, Counts};
 use crate::quote::{self, QuoteSource};
 
 /// Where enclaves are made.
@@ -53,6 +53,20 @@ pub trait SgxFile: Send + Sync {
         len: u64,
         permissions: Permissions,
     ) -> io::Result<()>;
+
+    /// Reads a byte of each page of a range of the enclave from outside. What is read says nothing; but the driver adds a
+    /// page that is not there (EAUG) whoever asks for it (Linux, `sgx_vma_fault` in `arch/x86/kernel/cpu/sgx/encl.c`), and
+    /// out here that costs no exit. Returns how many bytes' pages are there now, from the first on: fewer than `len` if
+    /// one is not to be had.
+    ///
+    /// # Errors
+    /// EFAULT if the first is not to be had: nothing is mapped there, or the machine has no protected memory left.
+    fn touch(&self, place: &Reservation, offset: u64, len: u64) -> io::Result<u64>;
+
+    /// What the enclave has cost so far, where somebody counts.
+    fn counts(&self) -> Option<Counts> {
+        None
+    }
 }
 
 /// A request to the driver with its operand.

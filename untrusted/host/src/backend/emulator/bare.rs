@@ -2,6 +2,7 @@
 //! choice, instruction by instruction.
 
 use std::io;
+use std::sync::Arc;
 
 use twine_abi::sgx::{PageKind, Permissions, SecInfo, Secs, Sigstruct};
 
@@ -9,13 +10,21 @@ use super::Emulator;
 use super::machine::building::Rebinding;
 use super::machine::frame::Diversion;
 use super::machine::instance::{Instance, Place};
-use crate::backend::{BackendError, Leaf, Left, Measure, PageRange, Registers};
+use super::page_tables::{Holder, PageTables};
+use crate::backend::{BackendError, Counts, Leaf, Left, Measure, PageRange, Registers};
 
 /// An emulated enclave, from ECREATE on.
 #[derive(Debug)]
 pub(in crate::backend) struct Bare {
     instance: Instance,
     rebinding: Rebinding,
+    page_tables: Option<Arc<PageTables>>,
+}
+
+impl Holder for Bare {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
 }
 
 impl Bare {
@@ -33,6 +42,7 @@ impl Bare {
         Ok(Self {
             instance,
             rebinding: emulator.config.rebinding,
+            page_tables: emulator.config.page_tables.clone(),
         })
     }
 
@@ -50,6 +60,13 @@ impl Bare {
     /// EINIT.
     pub(in crate::backend) fn init(&mut self, sigstruct: &Sigstruct) -> Result<(), BackendError> {
         self.instance.initialise(sigstruct, self.rebinding)
+    }
+
+    /// Hands the page tables to whoever is to have power over them.
+    pub(in crate::backend) fn hand_over(self: &Arc<Self>) {
+        if let Some(page_tables) = &self.page_tables {
+            page_tables.register(self);
+        }
     }
 
     /// Maps pages.
@@ -93,6 +110,21 @@ impl Bare {
     /// EREMOVE of one page.
     pub(in crate::backend) fn remove(&self, offset: u64) -> Result<(), BackendError> {
         self.instance.remove(page(offset))
+    }
+
+    /// EAUG of one page, if it is not there.
+    pub(in crate::backend) fn augment(&self, offset: u64) -> Result<(), BackendError> {
+        self.instance.augment(page(offset))
+    }
+
+    /// Whether the page at `offset` is mapped for reading.
+    pub(in crate::backend) fn is_mapped(&self, offset: u64) -> bool {
+        self.instance.mapped(offset).contains(Permissions::R)
+    }
+
+    /// What the enclave has cost so far.
+    pub(in crate::backend) fn counts(&self) -> Counts {
+        self.instance.counts()
     }
 
     /// The type of the page at `offset`, if there is one.

@@ -52,6 +52,7 @@ pub use stepper::{Moment, Next, Stepper};
 
 use machine::instance::{Instance, Place};
 use model::Processor;
+use page_tables::Holder;
 
 /// The page length as a length in memory.
 const PAGE_BYTES: usize = 4096;
@@ -68,9 +69,9 @@ pub struct EmulatorConfig {
     pub rebinding: Rebinding,
     /// Where to write down what becomes of pages, and which keys are given out.
     pub audit: Option<Arc<Audit>>,
-    /// Who watches threads, instruction by instruction. Not under the model of the driver.
+    /// Who watches threads, instruction by instruction.
     pub stepper: Option<Arc<Stepper>>,
-    /// Who has power over page tables. Not under the model of the driver, which has its own.
+    /// Who has power over page tables, also over those that the model of the driver makes.
     pub page_tables: Option<Arc<PageTables>>,
 }
 
@@ -179,6 +180,12 @@ impl Build for Building {
 #[derive(Debug)]
 struct Running {
     instance: Instance,
+}
+
+impl Holder for Running {
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
 }
 
 impl Enclave for Running {

@@ -1,18 +1,20 @@
 //! The power of a hostile operating system over the pages of a running enclave: page tables, EREMOVE and EAUG, at any time
 //! and without asking anybody. For tests.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use twine_abi::sgx::Permissions;
 
+use super::PAGE_BYTES;
 use super::audit::AuditedPage;
-use super::{PAGE_BYTES, Running};
+use super::machine::instance::Instance;
 use crate::backend::{BackendError, PageRange};
 
 /// Hands out the page tables of enclaves that were made while this was set as [`super::EmulatorConfig::page_tables`].
 #[derive(Debug, Default)]
 pub struct PageTables {
-    enclaves: Mutex<Vec<Weak<Running>>>,
+    enclaves: Mutex<Vec<Weak<dyn Holder>>>,
 }
 
 impl PageTables {
@@ -22,24 +24,31 @@ impl PageTables {
         self.lock()
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|running| running.instance.base() == base)
+            .find(|holder| holder.instance().base() == base)
             .map(PageTable)
     }
 
-    pub(super) fn register(&self, running: &Arc<Running>) {
+    pub(super) fn register<T: Holder + 'static>(&self, holder: &Arc<T>) {
+        let holder: Weak<dyn Holder> = Arc::<T>::downgrade(holder);
         let mut enclaves = self.lock();
         enclaves.retain(|enclave| enclave.strong_count() > 0);
-        enclaves.push(Arc::downgrade(running));
+        enclaves.push(holder);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Running>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Holder>>> {
         self.enclaves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The page tables of one enclave. Keeps the enclave alive.
+/// What keeps an enclave that runs: the emulator's backend, or the model of the driver.
+pub(super) trait Holder: fmt::Debug + Send + Sync {
+    /// The enclave.
+    fn instance(&self) -> &Instance;
+}
+
+/// The page tables of one enclave. Keeps the enclave alive, but not the addresses that a loader has reserved for it.
 #[derive(Debug)]
-pub struct PageTable(Arc<Running>);
+pub struct PageTable(Arc<dyn Holder>);
 
 impl PageTable {
     /// What lies at each offset where there is a page, from `pages` only.
@@ -48,7 +57,7 @@ impl PageTable {
         (pages.offset..)
             .step_by(PAGE_BYTES)
             .take(usize::try_from(pages.count).unwrap_or(usize::MAX))
-            .filter_map(|offset| Some((offset, self.0.instance.audited(offset)?)))
+            .filter_map(|offset| Some((offset, self.0.instance().audited(offset)?)))
             .collect()
     }
 
@@ -58,7 +67,7 @@ impl PageTable {
     /// [`BackendError::Os`] if the operating system cannot.
     pub fn map(&self, pages: PageRange, permissions: Permissions) -> Result<(), BackendError> {
         self.0
-            .instance
+            .instance()
             .map(pages, permissions)
             .map_err(|source| BackendError::Os {
                 what: "changing page tables",
@@ -71,7 +80,7 @@ impl PageTable {
     /// # Errors
     /// [`BackendError::Refused`] if there is no page, or a thread is inside.
     pub fn remove(&self, offset: u64) -> Result<(), BackendError> {
-        self.0.instance.remove_at_will(offset)
+        self.0.instance().remove_at_will(offset)
     }
 
     /// EAUG of a page of zeros at `offset`.
@@ -79,6 +88,6 @@ impl PageTable {
     /// # Errors
     /// [`BackendError::Refused`] if there is a page already.
     pub fn add(&self, offset: u64) -> Result<(), BackendError> {
-        self.0.instance.add_at_will(offset)
+        self.0.instance().add_at_will(offset)
     }
 }

@@ -148,17 +148,30 @@ extern "C" fn on_signal(
         return repeat();
     }
     pending.store(0, Ordering::SeqCst);
-    let changes = [
-        (libc::REG_RIP, entry::landing()),
-        (libc::REG_RBX, call.expose_provenance() as u64),
-        (libc::REG_RAX, entry::interrupted()),
-    ];
-    for (index, value) in changes {
+    let [rip, rax, rbx] = elsewhere(call);
+    for (index, value) in [
+        (libc::REG_RIP, rip),
+        (libc::REG_RAX, rax),
+        (libc::REG_RBX, rbx),
+    ] {
         let register = usize::try_from(index).ok();
         if let Some(register) = register.and_then(|index| registers.get_mut(index)) {
             *register = value.cast_signed();
         }
     }
+}
+
+/// Where a thread at the AEP is led: RIP, RAX and RBX there.
+fn elsewhere(call: *mut Call) -> [u64; 3] {
+    let call = call.expose_provenance() as u64;
+    [entry::landing(), entry::interrupted(), call]
+}
+
+/// The same for the calling thread, if it is in an entry: a test's interrupt, which the model of the driver brings about, finds
+/// the thread at the AEP, always.
+pub(in crate::backend::device) fn found_at_the_aep() -> Option<[u64; 3]> {
+    let call = CURRENT.get();
+    (!call.is_null()).then(|| elsewhere(call))
 }
 
 /// Has the signal come again soon. Async-signal-safe.

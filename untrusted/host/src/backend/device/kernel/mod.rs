@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | the driver's file: `ioctl(2)`, `mmap(2)` |
 //! | `reservation` | the enclave's address range, reserved before there is an enclave |
+//! | `touch` | a look at every page of a range |
 //! | `vdso` | where the vDSO's function is |
 //! | `entry` | the call of that function with its register discipline |
 //! | `interrupt` | making a thread leave |
@@ -18,6 +19,7 @@ mod entry;
 mod interrupt;
 mod reservation;
 mod seats;
+mod touch;
 mod vdso;
 
 use std::fs::{File, OpenOptions};
@@ -28,7 +30,7 @@ use std::ptr;
 use twine_abi::sgx::Permissions;
 
 pub(super) use entry::Ended;
-pub(super) use interrupt::install;
+pub(super) use interrupt::{found_at_the_aep, install};
 pub use reservation::Reservation;
 pub(super) use seats::{Entered, Seats};
 
@@ -99,6 +101,10 @@ impl SgxFile for File {
             return Err(io::Error::last_os_error());
         }
         Ok(())
+    }
+
+    fn touch(&self, place: &Reservation, offset: u64, len: u64) -> io::Result<u64> {
+        touch::touch(place.address(offset, len)?, len)
     }
 }
 

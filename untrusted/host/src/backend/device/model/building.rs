@@ -232,6 +232,7 @@ impl File {
         match bare.init(&sigstruct) {
             Ok(()) => {
                 let bare: Arc<Bare> = Arc::from(bare);
+                bare.hand_over();
                 vdso::remember(secs.base, secs.size, &bare, &self.world);
                 state.stage = Stage::Running(bare);
                 Ok(())

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twine_abi::sgx::{PageKind, Permissions, Secs};
 
 use super::{World, errno, moods, vdso};
-use crate::backend::PageRange;
 use crate::backend::device::kernel::Reservation;
 use crate::backend::device::seam::{Request, SgxFile};
 use crate::backend::emulator::{Bare, Emulator};
+use crate::backend::{Counts, PageRange};
 
 /// The file.
 pub(super) struct File {
@@ -136,6 +136,18 @@ impl SgxFile for File {
         }
         state.mapped.push((offset..end, permissions));
         Ok(())
+    }
+
+    fn touch(&self, _: &Reservation, offset: u64, len: u64) -> io::Result<u64> {
+        self.look(offset, len)
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        match &self.state().stage {
+            Stage::Empty => None,
+            Stage::Building(bare) => Some(bare.counts()),
+            Stage::Running(bare) => Some(bare.counts()),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! RESTRICT_PERMISSIONS, MODIFY_TYPES, REMOVE_PAGES: page by page, until one is refused; what is done stays done, and the
+//! EAUG, RESTRICT_PERMISSIONS, MODIFY_TYPES, REMOVE_PAGES: page by page, until one is refused; what is done stays done, and the
 //! caller is told how much that is.
 
 use std::io;
@@ -128,6 +128,29 @@ impl File {
                 Ok(())
             },
         )
+    }
+
+    /// A look at pages from outside: what is not there is added, if the enclave runs and something is mapped there.
+    pub(super) fn look(&self, offset: u64, length: u64) -> io::Result<u64> {
+        let state = self.state();
+        self.range(&state, "EAUG", offset, length)?;
+        let demand = |holds, rule| self.world.demand(holds, libc::EFAULT, rule);
+        let Stage::Running(bare) = &state.stage else {
+            return demand(false, "EAUG: after INIT").map(|()| 0);
+        };
+        let sgx2 = !*self.world.lock(&self.world.without_sgx2);
+        demand(sgx2, "EAUG: the processor has SGX2")?;
+        let mut done = 0;
+        while done < length {
+            let page = offset + done;
+            demand(bare.is_mapped(page), "EAUG: where the enclave is mapped")?;
+            if done > 0 && self.world.mood(moods::Moment::BetweenTouched).is_err() {
+                break;
+            }
+            bare.augment(page).map_err(|_| errno(libc::EFAULT))?;
+            done += 4096;
+        }
+        Ok(done)
     }
 
     /// The enclave, if its pages can be changed.

@@ -21,6 +21,8 @@ pub(super) enum Moment {
     BetweenAdded,
     /// Between two pages that are changed: the next one is being swapped out.
     BetweenChanged,
+    /// Between two pages that are looked at from outside: the next one is not to be had this time.
+    BetweenTouched,
     /// During EINIT.
     Initialise,
 }
@@ -61,6 +63,7 @@ impl Dice {
             Moment::Request => (4, &[libc::EINTR, libc::EBUSY]),
             Moment::BetweenAdded => (16, &[libc::EINTR]),
             Moment::BetweenChanged => (8, &[libc::EAGAIN]),
+            Moment::BetweenTouched => (64, &[libc::EFAULT]),
             Moment::Initialise => (2, &[libc::EINTR]),
         };
         if !throw.is_multiple_of(one_in) {

@@ -17,6 +17,7 @@ use std::mem::offset_of;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::World;
+use crate::backend::device::kernel::found_at_the_aep;
 use crate::backend::device::seam::EntryFunction;
 use crate::backend::device::uapi::Run;
 use crate::backend::emulator::Bare;
@@ -242,8 +243,11 @@ impl Inside for Bare {
                 error,
                 address,
             },
-            // Nobody asks this emulator to interrupt, so what is left is an enclave beyond help.
-            Ok((Ok(Left::Interrupted), None)) => at_the_instruction(&BackendError::Lost),
+            // Interrupted where a test wanted it, and not by a signal: as if one of ours had come with it.
+            Ok((Ok(Left::Interrupted), None)) => match found_at_the_aep() {
+                Some([rip, rax, rbx]) => Came::Diverted(rip, rax, rbx),
+                None => at_the_instruction(&BackendError::Lost),
+            },
             Ok((Err(error), None)) => at_the_instruction(&error),
         }
     }

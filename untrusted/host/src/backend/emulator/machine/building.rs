@@ -87,11 +87,7 @@ impl Instance {
             rebind::rebind(&self.range, &state.model, 0, self.end)
                 .map_err(os("rebinding ENCLU sites"))?;
         }
-        drop(state);
-        self.stepping
-            .as_ref()
-            .map_or(Ok(()), |stepping| stepping.begin(self))
-            .map_err(exits::os)
+        Ok(())
     }
 }
 

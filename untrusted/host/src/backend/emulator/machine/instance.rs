@@ -78,7 +78,7 @@ impl Instance {
         let unplaced = Secs { base: 0, ..*secs };
         Model::create(processor, &unplaced).map_err(refused("ECREATE"))?;
         signals::install().map_err(os("installing signal handlers"))?;
-        let stepper = config.stepper.clone().filter(|_| place == Place::Anywhere);
+        let stepper = config.stepper.clone();
         let is_mapped_at_will = stepper.is_some() || config.page_tables.is_some();
         let range = match place {
             Place::Anywhere => Range::reserve(secs.size, is_mapped_at_will.then(Mappings::default)),

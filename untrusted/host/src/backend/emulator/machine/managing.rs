@@ -73,6 +73,11 @@ impl Instance {
         mirror::revoke(&self.range, &mut state.model, pages)
     }
 
+    /// What the mapping of the page at `offset` allows.
+    pub(in crate::backend::emulator) fn mapped(&self, offset: u64) -> Permissions {
+        self.range.mapped(offset)
+    }
+
     /// EREMOVE of one page, as the processor allows it: the driver's conditions are the driver's.
     pub(in crate::backend::emulator) fn remove_at_will(
         &self,

@@ -37,16 +37,9 @@ impl Stepping {
     pub(super) fn new(stepper: Arc<Stepper>) -> Self {
         Self {
             stepper,
-            open: AtomicBool::new(false),
+            // Until the first entry closes them.
+            open: AtomicBool::new(true),
         }
-    }
-
-    /// Begins to watch, once the enclave is finished.
-    ///
-    /// # Errors
-    /// Whatever `mprotect` says.
-    pub(super) fn begin(&self, instance: &Instance) -> io::Result<()> {
-        self.map(instance, Permissions::RW)
     }
 
     /// Makes watched pages fault when they are next executed.

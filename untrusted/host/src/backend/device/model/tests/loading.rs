@@ -43,8 +43,13 @@ fn exercise(guest: &Guest) {
     guest.enclave.retype(range, PageKind::Trim).unwrap();
     each(trimmed);
     guest.enclave.remove(range).unwrap();
-    // What comes back is fresh.
+    // What comes back is fresh, also if it comes before the enclave asks for it.
+    let counts = guest.enclave.counts().unwrap();
+    assert_eq!((counts.augmented, counts.faulted), (24, 24));
+    guest.enclave.augment(range).unwrap();
     each(fresh);
+    let counts = guest.enclave.counts().unwrap();
+    assert_eq!((counts.augmented, counts.faulted), (48, 24));
     assert_eq!(guest.load(FREE + 8), 0);
 }
 

@@ -405,6 +405,13 @@ const MANAGE: &[(&str, i32, Wrong)] = &[
         libc::EPERM,
         |l| modify(0, |o| o.page_type = PageKind::Tcs as u64)(complete(l)),
     ),
+    ("EAUG: after INIT", libc::EFAULT, |l| touch(filled(l), FREE)),
+    ("EAUG: where the enclave is mapped", libc::EFAULT, |l| {
+        touch(complete(l), DATA)
+    }),
+    ("EAUG: offset is a page's", libc::EINVAL, |l| {
+        touch(complete(l), FREE + 8)
+    }),
     ("REMOVE_PAGES: count is zero", libc::EINVAL, |l| {
         remove(DATA, |o| o.count = PAGE)(complete(l))
     }),
@@ -426,6 +433,10 @@ const MANAGE: &[(&str, i32, Wrong)] = &[
         },
     ),
 ];
+
+fn touch(loader: &Loader, offset: u64) -> io::Result<()> {
+    loader.file.touch(&loader.place, offset, PAGE).map(|_| ())
+}
 
 fn created(loader: &Loader) -> &Loader {
     loader.create(|_| ()).unwrap();
@@ -467,7 +478,7 @@ fn every_rule_of_the_driver_is_enforced() {
         );
         rows += 1;
     }
-    assert!(rows >= 75, "{rows} rules");
+    assert!(rows >= 84, "{rows} rules");
 }
 
 #[test]
