@@ -99,6 +99,15 @@ impl Code {
         Decoder::with_ip(64, bytes, offset, DecoderOptions::NONE).decode()
     }
 
+    /// The instructions of all functions, function by function.
+    pub fn all(&self) -> impl Iterator<Item = Instruction> {
+        let text = self.text();
+        self.symbols
+            .iter()
+            .filter(move |symbol| text.contains(&symbol.range.start))
+            .flat_map(|symbol| self.instructions(symbol.range.clone()))
+    }
+
     /// All instructions from the start of a range on, one behind the other.
     pub fn instructions(&self, range: Range<u64>) -> impl Iterator<Item = Instruction> {
         let mut next = range.start;

@@ -9,7 +9,9 @@ use std::thread;
 use twine::backend::device::model::{Model, Mood, Record};
 use twine::backend::emulator::{Emulator, EmulatorConfig};
 use twine::state::Directories;
-use twine::{BackendChoice, Capture, Error, Input, Launch, Module, Outcome, Runtime};
+use twine::{
+    BackendChoice, Capture, Error, Input, Launch, Module, Outcome, Runtime, RuntimeBuilder,
+};
 use twine_guests::{Guest, Language};
 
 /// How a guest ended, and what it wrote.
@@ -41,46 +43,54 @@ pub const BACKEND_VARIABLE: &str = "TWINE_TESTS_BACKEND";
 /// If it cannot be made.
 pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        let directories = Directories::below(&home());
-        let builder = Runtime::builder();
-        let builder = match modelled() {
-            None => builder.backend(BackendChoice::Emulator),
-            Some(model) => builder.with_backend(Box::new(
-                model
-                    .into_device()
-                    .expect("the model needs nothing of the machine"),
-            )),
-        };
-        builder
-            .directories(directories)
-            .build()
-            .expect("the emulator needs nothing of the machine")
+    RUNTIME.get_or_init(|| match mood() {
+        None => built(Runtime::builder().backend(BackendChoice::Emulator)),
+        Some(mood) => {
+            let model = Model::new(config(), mood).expect(NEEDS_NOTHING);
+            assert!(RECORD.set(model.record()).is_ok(), "made once");
+            modelled(model)
+        }
     })
 }
 
-/// An emulated platform of its own, with the tests' keys.
+/// A platform of its own of the same kind, with the tests' keys, whose processor is changed.
 ///
 /// # Panics
 /// If it cannot be made.
 #[must_use]
-pub fn emulated(change: impl FnOnce(&mut EmulatorConfig)) -> Runtime {
-    let directories = Directories::below(&home());
-    let mut config = EmulatorConfig {
-        secret: directories
-            .state()
-            .expect("the tests' folder can be written")
-            .join("emulator"),
-        ..EmulatorConfig::default()
-    };
+pub fn platform(change: impl FnOnce(&mut EmulatorConfig)) -> Runtime {
+    let mut config = config();
     change(&mut config);
-    let emulator = Emulator::new(config).expect("the emulator needs nothing of the machine");
-    Runtime::builder()
-        .with_backend(Box::new(emulator))
-        .directories(directories)
-        .build()
-        .expect("the emulator needs nothing of the machine")
+    match mood() {
+        None => {
+            let emulator = Emulator::new(config).expect(NEEDS_NOTHING);
+            built(Runtime::builder().with_backend(Box::new(emulator)))
+        }
+        Some(mood) => modelled(Model::new(config, mood).expect(NEEDS_NOTHING)),
+    }
 }
+
+/// The device backend over a model of the driver.
+fn modelled(model: Model) -> Runtime {
+    let device = model.into_device().expect(NEEDS_NOTHING);
+    built(Runtime::builder().with_backend(Box::new(device)))
+}
+
+fn built(builder: RuntimeBuilder) -> Runtime {
+    let builder = builder.directories(Directories::below(&home()));
+    builder.build().expect(NEEDS_NOTHING)
+}
+
+/// A processor with the tests' secret.
+fn config() -> EmulatorConfig {
+    let secret = Directories::below(&home()).emulator_secret();
+    EmulatorConfig {
+        secret: secret.expect("the tests' folder can be written"),
+        ..EmulatorConfig::default()
+    }
+}
+
+const NEEDS_NOTHING: &str = "neither emulator nor model needs anything of the machine";
 
 /// The rules of the driver that have been broken so far, if there is a model of it.
 #[must_use]
@@ -90,23 +100,14 @@ pub fn broken_rules() -> Vec<String> {
 
 static RECORD: OnceLock<Record> = OnceLock::new();
 
-/// The model that the variable asks for.
-fn modelled() -> Option<Model> {
-    let mood = match std::env::var(BACKEND_VARIABLE).as_deref() {
-        Err(_) | Ok("" | "emulator") => return None,
-        Ok("modelled-device") => Mood::Calm,
-        Ok("restless-device") => Mood::Restless(6),
+/// The mood of the modelled driver, if the variable asks for one.
+fn mood() -> Option<Mood> {
+    match std::env::var(BACKEND_VARIABLE).as_deref() {
+        Err(_) | Ok("" | "emulator") => None,
+        Ok("modelled-device") => Some(Mood::Calm),
+        Ok("restless-device") => Some(Mood::Restless(6)),
         Ok(other) => panic!("{BACKEND_VARIABLE}: no such backend: {other}"),
-    };
-    let state = home().join("state");
-    std::fs::create_dir_all(&state).expect("the tests' folder can be written");
-    let config = EmulatorConfig {
-        secret: state.join("emulator"),
-        ..EmulatorConfig::default()
-    };
-    let model = Model::new(config, mood).expect("the emulator needs nothing of the machine");
-    assert!(RECORD.set(model.record()).is_ok(), "made once");
-    Some(model)
+    }
 }
 
 /// Compiles a guest and loads it, or says on standard error why it cannot be had here and returns `None`.

@@ -164,7 +164,7 @@ fn clippy(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// The tests of the whole, with the device backend.
+/// The tests of the whole and of the border, with the device backend.
 fn device(project: &Project) -> Result<()> {
     for backend in ["modelled-device", "restless-device"] {
         command::run(
@@ -177,6 +177,8 @@ fn device(project: &Project) -> Result<()> {
                     "twine-tests",
                     "--test",
                     "whole",
+                    "--test",
+                    "border",
                 ])
                 .env("TWINE_TESTS_BACKEND", backend),
         )?;

@@ -45,7 +45,7 @@ enum Test {
     Model,
     /// The border: pages of a running enclave taken away and replaced; from round 1 on 100,000 interventions.
     Pages,
-    /// The border: an exit before every instruction; from round 1 on of the whole image.
+    /// The border: an exit before every instruction; the rounds 1 to 32 add a share of the image each.
     Stepping,
 }
 
@@ -140,10 +140,12 @@ fn round_of(project: &Project, test: Test, round: u64, tally: &mut Tally) -> Res
 }
 
 fn call(project: &Project, test: Test, round: u64) -> Command {
+    // Those of the border share their file with others.
+    let module = format!("{}::", test.name());
     let (workspace, arguments): (_, &[&str]) = match test {
         Test::Pages | Test::Stepping => (
             Workspace::Main,
-            &["--package", "twine-tests", "--test", "border", test.name()],
+            &["--package", "twine-tests", "--test", "border", &module],
         ),
         Test::Crash | Test::Hostile | Test::Kill | Test::Model => {
             (Workspace::FileSystem, &["--test", test.name()])

@@ -3,13 +3,13 @@
 use twine::abi::entry::Call;
 use twine::backend::Counts;
 use twine_tests::hostile::honest;
-use twine_tests::run::emulated;
+use twine_tests::run::platform;
 use twine_tests::stage::{DONE, Stage};
 
 use crate::proved;
 
 fn costs_of(guest: &str) -> Counts {
-    let runtime = emulated(|_| ());
+    let runtime = platform(|_| ());
     let mut stage = Stage::new(&runtime, guest);
     let mut host = honest(&stage.enclave);
     assert_eq!(stage.main.complete(Call::Initialise, &mut host), DONE);

@@ -1,5 +1,5 @@
 //! The border under attack: interrupted at every instruction, its registers and memory accesses looked at, its pages taken
-//! away. On the emulator, whatever platform the tests of the whole run on.
+//! away. On the platform that the tests of the whole run on.
 //!
 //! `TWINE_ROUND` chooses another seed and a longer run than `cargo test`'s, which is round 0; `cargo xtask torture pages stepping` sets it.
 
@@ -13,6 +13,7 @@
 
 mod costs;
 mod pages;
+mod siege;
 mod stepping;
 
 use std::env;

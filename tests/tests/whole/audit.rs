@@ -5,12 +5,12 @@ use std::sync::Arc;
 use twine::Outcome;
 use twine::abi::sgx::Permissions;
 use twine::backend::emulator::{Audit, AuditEvent};
-use twine_tests::run::{emulated, module, run_on};
+use twine_tests::run::{module, platform, run_on};
 
 /// Runs guests that use memory in every way there is, and returns what became of pages.
 fn events() -> Vec<AuditEvent> {
     let audit = Arc::new(Audit::default());
-    let runtime = emulated(|config| config.audit = Some(Arc::clone(&audit)));
+    let runtime = platform(|config| config.audit = Some(Arc::clone(&audit)));
     for name in [
         "c_computes",
         "wat_finds_grown_memory_empty",
