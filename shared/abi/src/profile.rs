@@ -6,7 +6,7 @@
 
 /// The engine, as the cache and the launch document name it. Changes whenever compiled code changes meaning:
 /// the engine's version, then a number of the profile's own.
-pub const ENGINE: &str = "wasmtime-48.2";
+pub const ENGINE: &str = "wasmtime-48.3";
 
 /// The compilation target.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -147,8 +147,8 @@ macro_rules! apply_profile {
             config.table_lazy_init(false);
             // Deadlines are exceptions from outside, so the code counts nothing.
             config.epoch_interruption(false).consume_fuel(false);
-            // Inlining: 14% faster on SQLite for 1.8 times the code.
-            config.compiler_inlining(::wasmtime::Inlining::Yes);
+            // Toolchains have inlined already (`docs/decisions/0010-no-inlining.md`).
+            config.compiler_inlining(::wasmtime::Inlining::No);
             // Backtraces take names from the name section; symbols and line tables only make modules larger.
             config
                 .debug_info(false)

@@ -4,8 +4,7 @@ use twine::launch::profile::{Place, Profile, Stack};
 use twine::{Error, Launch, Outcome};
 use twine_tests::run::runtime;
 
-/// Counts down, three calls deep, and then sleeps for 50 ms. The calls are recursive, or the compiler would inline all of
-/// them.
+/// Counts down, three calls deep, and then sleeps for 50 ms.
 const COUNTS_AND_SLEEPS: &str = r#"(module
     (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)

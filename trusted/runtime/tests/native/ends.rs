@@ -44,8 +44,7 @@ const TRAPS: [(&str, &str); 10] = [
     ),
 ];
 
-/// A guest whose entry point calls `outer`, which calls `inner`, which is `body`. The calls are indirect, because the
-/// compiler inlines direct ones, and what is inlined has no frame of its own.
+/// A guest whose entry point calls `outer`, which calls `inner`, which is `body`; indirectly, as function pointers do.
 fn trapping(body: &str) -> Launch {
     Launch::new(&format!(
         r#"(module $app

@@ -154,7 +154,7 @@ fn a_module_for_another_engine_is_refused_by_name() {
     assert_eq!(outcome.kind, Kind::ModuleUnusable);
     assert_eq!(
         outcome.message,
-        "the module was compiled for the engine profile `wasmtime-1`, this enclave has `wasmtime-48.2`: compile it again"
+        "the module was compiled for the engine profile `wasmtime-1`, this enclave has `wasmtime-48.3`: compile it again"
     );
 }
 

@@ -18,7 +18,7 @@
 //!
 //! `$index` is one new local of each function that needs it, behind its own. `$null_call` is imported behind the module's
 //! own functions, so the functions it defines move up by one; everything that names functions is rewritten. A function
-//! of the module's own would not do: the compiler inlines it, and the trap would be any `unreachable`.
+//! of the module's own would not do: its trap would be any `unreachable`.
 //!
 //! A module without indirect calls stays as it is, to the byte.
 

@@ -12,7 +12,7 @@
 //!
 //! The machine code keeps frame pointers, so stacks are chains. A guest that is in a call of the runtime's is found by
 //! searching the stack upwards for the first link that leads into its code. A function that has just been entered or is
-//! about to return has no frame, and its caller is missing from that sample; inlined functions have none at all.
+//! about to return has no frame, and its caller is missing from that sample.
 
 mod symbols;
 
