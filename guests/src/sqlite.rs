@@ -70,6 +70,12 @@ const VFS_FILES: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/wal_index.c"),
 ];
 
+/// The C library's string functions, faster.
+const STRINGS: &str = include_str!("../sqlite/strings.c");
+
+/// Where they are.
+const STRINGS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/strings.c");
+
 /// The micro-benchmark.
 const RECORDS: &str = include_str!("../sqlite/records.c");
 
@@ -163,7 +169,7 @@ impl Program {
             Self::Records => RECORDS,
             Self::Shell | Self::Speedtest1 => SPEEDTEST1.sha256,
         };
-        let folder = target.folder(self.name(), &[&VFS.concat(), own]);
+        let folder = target.folder(self.name(), &[&VFS.concat(), STRINGS, own]);
         fetch_once(&folder, |folder| {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let library = library(target)?;
@@ -246,7 +252,7 @@ impl Target {
 
     fn link(self, command: &mut Command) {
         match self {
-            Self::Wasi => command.args(WASI_LIBRARIES),
+            Self::Wasi => command.arg(STRINGS_FILE).args(WASI_LIBRARIES),
             Self::Native | Self::NativeClang => command.arg("-lm"),
         };
     }

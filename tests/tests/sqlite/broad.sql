@@ -227,6 +227,18 @@ DETACH b;
 SELECT count(*) FROM journal;
 SELECT name, count(*) > 0 FROM dbstat WHERE aggregate = TRUE GROUP BY name ORDER BY name LIMIT 5;
 
+-- Strings: comparing, measuring and searching them at every length around a vector's, with the difference at every place.
+.print == strings
+WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40),
+  pair(len, at, a, b) AS (
+    SELECT len.i, at.i, substr(hex(zeroblob(32)), 1, len.i),
+      substr(hex(zeroblob(32)), 1, at.i) || char(49 + at.i * 5 % 200) || substr(hex(zeroblob(32)), at.i + 2, len.i - at.i - 1)
+    FROM n AS len, n AS at WHERE at.i < len.i)
+SELECT count(*), sum(a < b), sum(a = b), sum(CAST(a AS BLOB) > CAST(b AS BLOB)), sum(length(b)),
+  sum((1 + at) * (b LIKE '%' || substr(b, at + 1, 1) || '%0')), sum((1 + at) * instr(b, substr(b, at + 1))),
+  sum((1 + at) * (b GLOB '*' || substr(b, at + 1, 1) || '*')), sum((1 + len) * (substr(a, at + 2) = substr(b, at + 2)))
+FROM pair;
+
 .print == the shell
 .mode box
 SELECT * FROM teams;
