@@ -18,6 +18,7 @@
 use std::io;
 use std::mem::offset_of;
 
+use memchr::memmem;
 use twine_abi::layout::PAGE_LEN;
 use twine_abi::sgx::Permissions;
 
@@ -103,14 +104,10 @@ fn rebind_run(
 
 /// Places in the code where a site begins.
 fn sites(code: &[u8]) -> impl Iterator<Item = usize> {
-    code.windows(ENCLU.len() + 2)
-        .enumerate()
-        .filter(|(_, bytes)| {
-            bytes.split_first_chunk::<3>().is_some_and(|(head, tail)| {
-                *head == ENCLU && TAILS.iter().any(|allowed| allowed == tail)
-            })
-        })
-        .map(|(place, _)| place)
+    memmem::find_iter(code, &ENCLU).filter(|place| {
+        let tail = code.get(place + ENCLU.len()..place + SITE_LEN);
+        tail.is_some_and(|tail| TAILS.iter().any(|allowed| allowed == tail))
+    })
 }
 
 /// The trampoline page as it is being written.
