@@ -10,7 +10,7 @@
 //! | `testsuite` | does WASI's own test suite pass, for those who have it? |
 //! | `specification` | does the engine do, inside an enclave, what WebAssembly's specification says? |
 //!
-//! Everything runs on the emulator with the bundled image, as it is built for users.
+//! Everything runs with the bundled image, as it is built for users, on the emulator; `run` knows two more platforms.
 
 #![expect(
     clippy::expect_used,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use iced_x86::{EncodingKind, Instruction};
 use twine::abi::entry::{Call, Entry, Event, Exit, Status};
 use twine::abi::exchange::HostCall;
+use twine::abi::layout::PAGE_LEN;
 use twine::backend::Left;
 use twine::serve::Services as _;
 use twine::{Input, Outcome, Runtime};
@@ -42,9 +43,9 @@ fn watched(steps: &Steps) -> Vec<Range<u64>> {
         None => ranges.extend(PATHS.iter().filter_map(|name| code.find(name))),
         Some(run) => {
             let Range { start, end } = code.text();
-            let share = (end - start).div_ceil(SHARES);
-            let from = start + run % SHARES * share;
-            ranges.push(from..(from + share).min(end));
+            let pages = (end - start).div_ceil(PAGE_LEN);
+            let page = |share: u64| start + share * pages / SHARES * PAGE_LEN;
+            ranges.push(page(run % SHARES)..page(run % SHARES + 1));
         }
     }
     pages(&ranges)
