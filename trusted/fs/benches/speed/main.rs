@@ -260,6 +260,13 @@ fn reads(folder: &Path, blocks: u64) {
                 Box::new(|c| file.read_exact_at(&mut b0[..BLOCK], place(c)).unwrap()),
             ),
             (
+                "mmap+aegis-128l",
+                Box::new(|c| {
+                    b3[..BLOCK].copy_from_slice(&map[place(c) as usize..][..BLOCK]);
+                    cipher_alone(&mut b3[..BLOCK]);
+                }),
+            ),
+            (
                 "volume/aegis-128l",
                 Box::new(|c| assert!(aegis.read(large, place(c), &mut b2[..BLOCK]).unwrap() > 0)),
             ),

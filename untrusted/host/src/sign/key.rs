@@ -1,6 +1,8 @@
 //! RSA keys as SGX takes them: 3072 bits, exponent 3.
 
 use std::fmt;
+use std::panic::resume_unwind;
+use std::thread;
 
 use num_bigint_dig::RandPrime;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
@@ -104,14 +106,19 @@ impl PrivateKey {
         Self::new(key)
     }
 
-    /// Makes a key. Takes a second or a few.
+    /// Makes a key. Takes half a second, or two.
     ///
     /// # Errors
     /// [`SignError::Rsa`] if the operating system gives no randomness.
     pub fn generate() -> Result<Self, SignError> {
         let three = BigUint::from(EXPONENT);
-        let key = RsaPrivateKey::from_p_q(prime(&three), prime(&three), three)?;
-        Self::new(key)
+        // Finding a prime is all the work, and takes one core.
+        let (p, q) = thread::scope(|scope| {
+            let p = scope.spawn(|| prime(&three));
+            let q = prime(&three);
+            (p.join().unwrap_or_else(|panic| resume_unwind(panic)), q)
+        });
+        Self::new(RsaPrivateKey::from_p_q(p, q, three)?)
     }
 
     fn new(key: RsaPrivateKey) -> Result<Self, SignError> {
