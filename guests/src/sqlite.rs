@@ -70,11 +70,17 @@ const VFS_FILES: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/wal_index.c"),
 ];
 
-/// The C library's string functions, faster.
-const STRINGS: &str = include_str!("../sqlite/strings.c");
+/// What the modules have in the place of the C library's: string functions with vectors, and a heap.
+const INSTEAD: [&str; 2] = [
+    include_str!("../sqlite/strings.c"),
+    include_str!("../sqlite/heap.c"),
+];
 
-/// Where they are.
-const STRINGS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/strings.c");
+/// Where it is.
+const INSTEAD_FILES: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/strings.c"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/heap.c"),
+];
 
 /// The micro-benchmark.
 const RECORDS: &str = include_str!("../sqlite/records.c");
@@ -169,7 +175,7 @@ impl Program {
             Self::Records => RECORDS,
             Self::Shell | Self::Speedtest1 => SPEEDTEST1.sha256,
         };
-        let folder = target.folder(self.name(), &[&VFS.concat(), STRINGS, own]);
+        let folder = target.folder(self.name(), &[&VFS.concat(), &INSTEAD.concat(), own]);
         fetch_once(&folder, |folder| {
             fs::create_dir_all(folder).map_err(Error::io(folder))?;
             let library = library(target)?;
@@ -252,7 +258,7 @@ impl Target {
 
     fn link(self, command: &mut Command) {
         match self {
-            Self::Wasi => command.arg(STRINGS_FILE).args(WASI_LIBRARIES),
+            Self::Wasi => command.args(INSTEAD_FILES).args(WASI_LIBRARIES),
             Self::Native | Self::NativeClang => command.arg("-lm"),
         };
     }
