@@ -168,6 +168,7 @@ mod tests {
 fn f() -> &'static str { // Code with a remark is code.
     /* Block
        comment. */
+    // SAFETY: g wants nothing.
     unsafe { g() };
     "// no comment
      at all"
@@ -178,7 +179,7 @@ unsafe fn g() {}
             rust(text).unwrap(),
             Lines {
                 code: 6,
-                comment: 5,
+                comment: 6,
                 unsafe_blocks: 1
             }
         );
@@ -186,7 +187,17 @@ unsafe fn g() {}
 
     #[test]
     fn tests_are_not_counted() {
-        let text = "fn f() {}\n#[cfg(test)]\nmod tests {\n    // A remark.\n    fn g() { unsafe { h() } }\n}\n#[cfg(test)]\nuse a;\n";
+        let text = "fn f() {}
+#[cfg(test)]
+mod tests {
+    fn g() {
+        // SAFETY: h wants nothing.
+        unsafe { h() }
+    }
+}
+#[cfg(test)]
+use a;
+";
         assert_eq!(
             rust(text).unwrap(),
             Lines {
