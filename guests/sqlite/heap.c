@@ -60,17 +60,17 @@ static header *cut(size_t len) {
 
 // Under a name that the compiler knows nothing about: it would make `calloc` of `malloc` and `memset`, in `calloc` itself.
 static void *take(size_t len) {
-    if (len > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    size_t class = class_of((len + GRAIN - 1) / GRAIN + 1);
-    header *block = vacant[class];
-    if (block)
+    size_t class = len > PTRDIFF_MAX ? CLASSES : class_of((len + GRAIN - 1) / GRAIN + 1);
+    header *block = class == CLASSES || vacant[class] ? NULL : cut(grains_of(class) * GRAIN);
+    if (!block) {
+        // What was freed: of this size or, where there is no more memory, the next one that there is.
+        while (class < CLASSES && !vacant[class]) class++;
+        if (class == CLASSES) {
+            errno = ENOMEM;
+            return NULL;
+        }
+        block = vacant[class];
         vacant[class] = block->next;
-    else if (!(block = cut(grains_of(class) * GRAIN))) {
-        errno = ENOMEM;
-        return NULL;
     }
     block->class = class;
     return block + 1;

@@ -1,8 +1,9 @@
-//! A disk that is full in the middle of a transaction: SQLite takes the transaction back and goes on.
+//! A disk that is full in the middle of a transaction, memory that is used up: SQLite takes the transaction back and goes on.
 
 use twine::Input;
 use twine::Outcome;
 use twine::abi::exchange::{Header, HostCall, HostErrno};
+use twine::document::Limits;
 use twine::serve::Services;
 use twine_guests::sqlite::Program;
 use twine_tests::run::text;
@@ -69,5 +70,35 @@ PRAGMA integrity_check;
             volume.query("SELECT count(*), sum(filler = 'after') FROM t; PRAGMA integrity_check;"),
             "52|1\nok\n"
         );
+    }
+}
+
+#[test]
+fn used_up_memory_costs_the_statement_and_nothing_else() {
+    const SCRIPT: &str = "
+CREATE TABLE t(n, filler);
+BEGIN;
+INSERT INTO t VALUES (1, 'kept');
+INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (2) UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+  SELECT i, group_concat(hex(zeroblob(100000))) OVER (ORDER BY i) FROM n;
+COMMIT;
+SELECT count(*), max(filler) FROM t;
+SELECT length(hex(zeroblob(1000000)));
+PRAGMA integrity_check;
+";
+    for vfs in VFS {
+        let volume = Volume::new();
+        let arguments = ["-batch", "-vfs", vfs, "main.db"];
+        let ran = volume.run_with(Program::Shell, &arguments, Input::bytes(SCRIPT), |launch| {
+            let limits = Limits {
+                memory_bytes: 16 << 20,
+                ..Limits::default()
+            };
+            launch.limits(limits).unwrap()
+        });
+        let (output, errors) = (text(&ran.output), text(&ran.errors));
+        assert_eq!(output, "1|kept\n2000000\nok\n", "{vfs}: {errors}");
+        assert!(errors.contains("out of memory (7)"), "{vfs}: {errors}");
+        assert_eq!(ran.outcome.unwrap(), Outcome::Exited { code: 1 }, "{vfs}");
     }
 }
