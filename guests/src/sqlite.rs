@@ -70,7 +70,7 @@ const VFS_FILES: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/sqlite/wal_index.c"),
 ];
 
-/// What the modules have in the place of the C library's: string functions with vectors, and a heap.
+/// What the modules have in the place of the C library's: faster string functions, and a heap.
 const INSTEAD: [&str; 2] = [
     include_str!("../sqlite/strings.c"),
     include_str!("../sqlite/heap.c"),
