@@ -124,6 +124,12 @@ impl Store for HostStore {
         self.blocks.store(blocks, Ordering::Relaxed);
         Ok(())
     }
+
+    fn prefetch(&self, first: u64) {
+        if let Some(map) = self.mapped(first, BLOCK_LEN) {
+            map.prefetch();
+        }
+    }
 }
 
 /// Whether everything written so far is to be durable.

@@ -7,8 +7,9 @@ use crate::{
     format::{
         directory, epochs,
         inode::{FileKind, INODE_LEN, Inode},
+        node::Node,
         record::{Head, decode_operations, encode_operations},
-        reference::{Kind, Node},
+        reference::Kind,
         superblock::{self, Header},
     },
     slots,

@@ -17,7 +17,8 @@ use crate::{
     error::{Error, Result},
     format::{
         inode::Root,
-        reference::{Kind, Node, Place, Ref},
+        node::Node,
+        reference::{Kind, Place, Ref},
     },
     limits::{FAN_OUT, TREE_HEIGHT_MAX},
     space::Space,
@@ -141,8 +142,19 @@ impl Medium {
         {
             return Ok(&[]);
         }
-        let entries = self.nodes.get(&key).map_or(&[][..], |node| node.entries());
-        Ok(entries.get(remainder(index, FAN_OUT)..).unwrap_or_default())
+        let Some(leaf) = self.nodes.get(&key) else {
+            unreachable!("a search loads the leaf it ends in")
+        };
+        let entries = leaf.entries().get(remainder(index, FAN_OUT)..);
+        Ok(entries.unwrap_or_default())
+    }
+
+    /// Tells the store that block `index` is about to be read, if its address is known sooner than its reference.
+    pub(crate) fn prefetch(&mut self, tree: &Tree, index: u64) {
+        let leaf = self.nodes.get(&tree.key(0, index));
+        if let Some(address) = leaf.and_then(|leaf| leaf.address_ahead(index)) {
+            self.disk.store().prefetch(address);
+        }
     }
 
     /// Reads block `index`; a hole is zeros.
@@ -303,6 +315,7 @@ impl Medium {
         let old = self.node_ref(tree, key);
         let new = match (address, self.nodes.get(&key)) {
             (Some(address), Some(node)) => {
+                node.note_run();
                 let block = node.encode();
                 let sealed = self.disk.seal(address, &node_place(key), &block)?;
                 self.disk.epochs.add_live(sealed.sequence);

@@ -13,7 +13,7 @@ mod support;
 use std::sync::Arc;
 
 use counting::CountingStore;
-use support::{create, open};
+use support::{Random, create, open};
 use twine_fs::{Options, Volume};
 
 const BLOCK: usize = 4096;
@@ -68,7 +68,38 @@ fn a_read_of_one_page_takes_one_block_once_its_nodes_are_cached() {
         let place = (number * 39 + 1) * BLOCK as u64;
         volume.read(file, place, &mut page).unwrap();
     }
-    assert_eq!(store.counts().read - before.read, 500);
+    let after = store.counts();
+    assert_eq!(after.read - before.read, 500);
+    assert_eq!(
+        after.foretold - before.foretold,
+        500,
+        "written in one go: the store is told where, each time"
+    );
+}
+
+/// The host sees where the store is sent ahead: nowhere but to blocks that it has to read at once.
+#[test]
+fn the_store_is_told_of_a_block_only_if_that_is_read_at_once() {
+    let blocks = 3000;
+    let (store, file) = volume_with(blocks);
+    let mut volume = open(Arc::clone(&store), Options::default()).unwrap();
+    let (mut random, mut pages) = (Random(1), vec![0; 300 * BLOCK]);
+    for step in 0..6000_u32 {
+        let block = random.below(blocks as u64 + 10);
+        let place = block * BLOCK as u64;
+        let result = match random.below(40) {
+            // What changed is in memory until the next sync, what was read in part in the cache.
+            0..4 => volume.write(file, place, &[step as u8; BLOCK]),
+            4..8 => volume.read(file, place + 5, &mut pages[..7]).map(drop),
+            8..10 => volume.read(file, place, &mut pages).map(drop),
+            10 => volume.sync(),
+            11 => volume.set_size(file, 11_000_000 + place / 10),
+            _ => volume.read(file, place, &mut pages[..BLOCK]).map(drop),
+        };
+        result.unwrap();
+        assert_eq!(store.counts().in_vain, 0, "step {step}");
+    }
+    assert!(store.counts().foretold > 1000);
 }
 
 #[test]

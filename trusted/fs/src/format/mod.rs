@@ -3,6 +3,7 @@
 pub(crate) mod directory;
 pub(crate) mod epochs;
 pub(crate) mod inode;
+pub(crate) mod node;
 pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod superblock;

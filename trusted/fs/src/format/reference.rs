@@ -1,9 +1,7 @@
 //! References to blocks, and what a block is bound to (`docs/format.md`, section 2).
 
-use alloc::boxed::Box;
-
 use crate::{
-    codec::{Block, Reader, Writer},
+    codec::{Reader, Writer},
     crypto::{TAG_LEN, Tag},
     error::{Result, malformed},
     limits::{FAN_OUT, FIXED_BLOCKS},
@@ -67,8 +65,10 @@ impl Place {
     }
 }
 
-/// An authenticated reference: where a block lies, and the tag and nonce it must open with.
+/// An authenticated reference: where a block lies, and the tag and nonce it must open with. Aligned so that each lies in one
+/// line of the processor's cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(32))]
 pub(crate) struct Ref {
     pub(crate) tag: Tag,
     pub(crate) sequence: u64,
@@ -140,70 +140,9 @@ impl Ref {
     }
 }
 
-/// A decoded tree node.
-#[derive(Clone)]
-pub(crate) struct Node(Box<[Ref; FAN_OUT]>);
-
-impl Node {
-    pub(crate) fn empty() -> Self {
-        Self(Box::new([Ref::HOLE; FAN_OUT]))
-    }
-
-    /// Decodes a node whose entries have `kind`.
-    pub(crate) fn decode(block: &Block, kind: Kind) -> Result<Self> {
-        let mut reader = Reader::new(block);
-        let mut node = Self::empty();
-        for entry in node.0.iter_mut() {
-            *entry = Ref::read(&mut reader, kind)?;
-        }
-        Ok(node)
-    }
-
-    pub(crate) fn encode(&self) -> Box<Block> {
-        let mut out = Writer::new();
-        self.0.iter().for_each(|entry| entry.write(&mut out));
-        out.into_block()
-    }
-
-    /// The entry on the way to child number `child` of the level below.
-    pub(crate) fn entry(&self, child: u64) -> Ref {
-        self.0
-            .get(crate::codec::remainder(child, FAN_OUT))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    pub(crate) fn set_entry(&mut self, child: u64, to: Ref) {
-        if let Some(entry) = self.0.get_mut(crate::codec::remainder(child, FAN_OUT)) {
-            *entry = to;
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(Ref::is_hole)
-    }
-
-    pub(crate) fn entries(&self) -> &[Ref; FAN_OUT] {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_node_comes_back_as_it_was_written() {
-        let mut node = Node::empty();
-        node.set_entry(128 + 3, Ref::new([7; 16], 9, 4711, Kind::Data));
-        let block = node.encode();
-        let back = Node::decode(&block, Kind::Data).unwrap();
-        assert_eq!(back.entries(), node.entries());
-        assert!(
-            Node::decode(&block, Kind::Node).is_err(),
-            "a data block must not pass for a node"
-        );
-    }
 
     #[test]
     fn the_place_is_bound_byte_by_byte_as_the_format_says() {

@@ -1,4 +1,4 @@
-//! The untrusted disk, as a seam: five methods, and nothing they say is believed.
+//! The untrusted disk, as a seam: six methods, and nothing they say is believed.
 //!
 //! Implementations are equals: [`MemoryStore`] and [`FileStore`] here, test stores that fail and record in
 //! [`testing`], the enclave's exchange with its host elsewhere.
@@ -54,6 +54,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`Error::NoSpace`](crate::Error::NoSpace) or [`Error::Host`](crate::Error::Host).
     fn resize(&self, blocks: u64) -> Result<()>;
+
+    /// Told that the block at `first` is about to be read: a store that can have it fetched meanwhile may do so, without
+    /// waiting for it.
+    fn prefetch(&self, first: u64) {
+        let _ = first;
+    }
 }
 
 impl<S: Store + ?Sized> Store for alloc::sync::Arc<S> {
@@ -75,5 +81,9 @@ impl<S: Store + ?Sized> Store for alloc::sync::Arc<S> {
 
     fn resize(&self, blocks: u64) -> Result<()> {
         (**self).resize(blocks)
+    }
+
+    fn prefetch(&self, first: u64) {
+        (**self).prefetch(first);
     }
 }

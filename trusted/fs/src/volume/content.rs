@@ -116,6 +116,13 @@ impl Volume {
         let Some(file) = self.files.get(&ino) else {
             return Err(Error::NotFound);
         };
+        // Only what has to be read anyway: the host sees where the store looks.
+        let in_memory = file.frames.contains_key(&first)
+            || !file.sees_tree(first)
+            || self.blocks.contains(&(ino, first));
+        if !in_memory {
+            self.medium.prefetch(&file.tree, first);
+        }
         let entries = self.medium.find_run(&file.tree, first)?;
         let count = FAN_OUT - remainder(first, FAN_OUT);
         let mut done = 0;

@@ -1,6 +1,12 @@
 //! A store that counts what reaches the host.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use twine_fs::{Error, MemoryStore, Range, Store};
 
@@ -13,24 +19,32 @@ pub(crate) struct CountingStore {
     read: AtomicU64,
     written: AtomicU64,
     flushes: AtomicU64,
+    foretold: AtomicU64,
+    /// Blocks foretold and not read yet.
+    expected: Mutex<BTreeSet<u64>>,
 }
 
-/// What happened so far: blocks read, blocks written, flushes.
+/// What happened so far: blocks read, blocks written, flushes, blocks foretold by `prefetch`, and those of them that were not
+/// read afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) read: u64,
     pub(crate) written: u64,
     pub(crate) flushes: u64,
+    pub(crate) foretold: u64,
+    pub(crate) in_vain: usize,
 }
 
 impl CountingStore {
     pub(crate) fn counts(&self) -> Counts {
-        let [read, written, flushes] =
-            [&self.read, &self.written, &self.flushes].map(|count| count.load(Ordering::Relaxed));
+        let counts = [&self.read, &self.written, &self.flushes, &self.foretold];
+        let [read, written, flushes, foretold] = counts.map(|count| count.load(Ordering::Relaxed));
         Counts {
             read,
             written,
             flushes,
+            foretold,
+            in_vain: self.expected.lock().unwrap().len(),
         }
     }
 }
@@ -39,6 +53,8 @@ impl Store for CountingStore {
     fn read(&self, first: u64, into: &mut [u8]) -> Result<(), Error> {
         let blocks = into.len() / BLOCK;
         self.read.fetch_add(blocks as u64, Ordering::Relaxed);
+        let mut expected = self.expected.lock().unwrap();
+        expected.retain(|block| !(first..first + blocks as u64).contains(block));
         self.memory.read(first, into)
     }
 
@@ -59,5 +75,10 @@ impl Store for CountingStore {
 
     fn resize(&self, blocks: u64) -> Result<(), Error> {
         self.memory.resize(blocks)
+    }
+
+    fn prefetch(&self, first: u64) {
+        self.foretold.fetch_add(1, Ordering::Relaxed);
+        self.expected.lock().unwrap().insert(first);
     }
 }
