@@ -22,8 +22,10 @@ mod results;
 mod threads;
 
 use std::{
+    arch::x86_64::{_MM_HINT_T0, _mm_prefetch},
     cell::Cell,
     fs::{File, OpenOptions},
+    hint::black_box,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -32,7 +34,7 @@ use std::{
 
 use aegis::aegis128l::Aegis128L;
 use measure::compare;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapMut, MmapOptions};
 use twine_fs::{
     Access, Budget, FileStore, HostPlatform, Options, Range, Result, SharedVolume, Store, Suite,
     Volume, VolumeKey,
@@ -87,19 +89,32 @@ impl Store for MappedStore {
     fn resize(&self, blocks: u64) -> Result<()> {
         self.file.resize(blocks)
     }
+
+    fn prefetch(&self, first: u64) {
+        if let Some(block) = self.map.get(first as usize * BLOCK..) {
+            // SAFETY: every x86-64 processor has the instruction, and it changes nothing that a program could see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast()) };
+        }
+    }
 }
 
-/// Sequential positions of 1 MiB, one sequence for each variant.
+/// Sequential positions of 1 MiB, one sequence for each variant. They start far from each other: variants that read the same
+/// file must not find in the processor's cache what the one before has just read.
 struct Cursor {
     chunks: u64,
-    at: [Cell<u64>; 5],
+    at: [Cell<u64>; VARIANTS],
 }
+
+/// Most variants that read or write from front to back.
+const VARIANTS: usize = 5;
 
 impl Cursor {
     fn new(blocks: u64) -> Self {
+        let chunks = blocks / 256;
+        let step = chunks / VARIANTS as u64;
         Self {
-            chunks: blocks / 256,
-            at: Default::default(),
+            chunks,
+            at: std::array::from_fn(|variant| Cell::new(variant as u64 * step)),
         }
     }
 
@@ -132,6 +147,12 @@ impl Drop for Folder {
 
 fn key() -> VolumeKey {
     VolumeKey::new([3; 32])
+}
+
+/// 1 MiB for the blocks of one variant, from the start of a page on. How source and target of a copy lie within their pages
+/// decides up to half of its time, of `pread`'s too, and must be the same for all.
+fn buffer() -> MmapMut {
+    MmapMut::map_anon(256 * BLOCK).unwrap()
 }
 
 /// A volume with one large file, closed; returns the file's number.
@@ -182,7 +203,8 @@ fn reads(folder: &Path, blocks: u64) {
         .truncate(true)
         .open(&plain)
         .unwrap();
-    let chunk = vec![5; 256 * BLOCK];
+    let sealed = Sealed::new();
+    let chunk = sealed.block.repeat(256);
     for at in (0..blocks).step_by(256) {
         file.write_all_at(&chunk, at * BLOCK as u64).unwrap();
     }
@@ -205,10 +227,8 @@ fn reads(folder: &Path, blocks: u64) {
     );
     let mut current = pfs::Pfs::new(blocks as usize, Duration::ZERO);
     let mut older = pfs::Pfs::new(blocks as usize, Duration::from_micros(3));
-    let mut buffers = vec![vec![0; 256 * BLOCK]; 7];
-    let [b0, b1, b2, b3, b4, b5, b6] = &mut buffers[..] else {
-        unreachable!()
-    };
+    let mut buffers: [MmapMut; 7] = std::array::from_fn(|_| buffer());
+    let [b0, b1, b2, b3, b4, b5, b6] = &mut buffers;
     let place = |choice: u64| (choice % (blocks - 2) + 1) * BLOCK as u64;
     compare(
         &format!("fs/read_random/4KiB/of-{}MiB", blocks / 256),
@@ -245,9 +265,7 @@ fn reads(folder: &Path, blocks: u64) {
             ),
         ],
     );
-    let [b0, b1, b2, b3, b4, ..] = &mut buffers[..] else {
-        unreachable!()
-    };
+    let [b0, b1, b2, b3, b4, ..] = &mut buffers;
     // Above, each variant finds the processor's caches full of the others' data; here they are its own most of the time, as
     // in a program that does nothing but read.
     compare(
@@ -263,7 +281,7 @@ fn reads(folder: &Path, blocks: u64) {
                 "mmap+aegis-128l",
                 Box::new(|c| {
                     b3[..BLOCK].copy_from_slice(&map[place(c) as usize..][..BLOCK]);
-                    cipher_alone(&mut b3[..BLOCK]);
+                    sealed.open(&mut b3[..BLOCK]);
                 }),
             ),
             (
@@ -294,7 +312,7 @@ fn reads(folder: &Path, blocks: u64) {
                 "mmap+aegis-128l",
                 Box::new(|_| {
                     b4.copy_from_slice(&map[cursor.next(4) as usize..][..256 * BLOCK]);
-                    cipher_alone(b4);
+                    sealed.open(b4);
                 }),
             ),
             (
@@ -309,12 +327,39 @@ fn reads(folder: &Path, blocks: u64) {
     );
 }
 
-/// What suite 1 costs without a file system: below this, no file of whole blocks under that cipher can be. Sealing takes what
-/// opening takes.
-fn cipher_alone(bytes: &mut [u8]) {
-    for block in bytes.as_chunks_mut::<BLOCK>().0 {
-        let tag = Aegis128L::<16>::new(&[1; 16], &[2; 16]).encrypt_in_place(block, &[3; 24]);
-        std::hint::black_box(tag);
+/// What suite 1 costs without a file system: below this, no file of whole blocks under that cipher can be.
+struct Sealed {
+    block: [u8; BLOCK],
+    tag: [u8; 16],
+}
+
+impl Sealed {
+    /// A block like those of the volumes: never shown to the compiler, so that it computes nothing beforehand.
+    fn new() -> Self {
+        let mut block = [5; BLOCK];
+        let tag = Self::cipher().encrypt_in_place(&mut block, &Self::ASSOCIATED);
+        black_box(Self { block, tag })
+    }
+
+    const ASSOCIATED: [u8; 32] = [3; 32];
+
+    fn cipher() -> Aegis128L<16> {
+        Aegis128L::new(&black_box([1; 16]), &black_box([2; 16]))
+    }
+
+    /// Opens blocks that are all this one.
+    fn open(&self, bytes: &mut [u8]) {
+        for block in bytes.as_chunks_mut::<BLOCK>().0 {
+            let opened = Self::cipher().decrypt_in_place(block, &self.tag, &Self::ASSOCIATED);
+            opened.unwrap();
+        }
+    }
+
+    /// Seals blocks and drops the tags.
+    fn seal(bytes: &mut [u8]) {
+        for block in bytes.as_chunks_mut::<BLOCK>().0 {
+            black_box(Self::cipher().encrypt_in_place(block, &Self::ASSOCIATED));
+        }
     }
 }
 
@@ -347,8 +392,8 @@ fn writes(folder: &Path, blocks: u64) {
     let (mut aegis, a) = volume("w-1", Suite::Aegis128L, uncommitted);
     let (mut gcm, g) = volume("w-2", Suite::Aes256Gcm, uncommitted);
     let (mut roomy, r) = volume("w-3", Suite::Aegis128L, 64 << 20);
-    let chunk = vec![7; 256 * BLOCK];
-    let mut sealed = chunk.clone();
+    let (mut chunk, mut sealed) = (buffer(), buffer());
+    chunk.fill(7);
     let cursor = Cursor::new(32 * 256);
     // Below the budget nothing is sealed before the sync, just as an unprotected write only reaches the page cache.
     compare(
@@ -380,7 +425,7 @@ fn writes(folder: &Path, blocks: u64) {
                 "pwrite+aegis-128l",
                 Box::new(|_| {
                     sealed.copy_from_slice(&chunk);
-                    cipher_alone(&mut sealed);
+                    Sealed::seal(&mut sealed);
                     other.write_all_at(&sealed, cursor.next(3)).unwrap();
                 }),
             ),
