@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::project::{Project, Workspace};
-use crate::{command, demo, deny, fuzz, image, reader, setup, tcb, test, tidy};
+use crate::{command, demo, deny, fuzz, image, reader, sanitize, setup, tcb, test, tidy};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Project, &Options) -> Result<()>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "setup",
         claim: "the machine has what Cargo does not bring",
@@ -57,6 +57,11 @@ const STEPS: [Step; 13] = [
         name: "device",
         claim: "the tests of the whole pass on the device backend, over a model of the driver that interrupts it",
         run: |project, _| device(project),
+    },
+    Step {
+        name: "sanitize",
+        claim: "the file system's tests make no memory error",
+        run: |project, _| sanitize::run(project, &sanitize::Options::default()),
     },
     Step {
         name: "reader",

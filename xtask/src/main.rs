@@ -5,6 +5,7 @@
 //!     ▲──── test ◄─┐          what a contributor does most
 //!   tidy, image ◄──┴── ci     what a change has to pass; `.ci/run` is nothing else
 //!   tcb                       what has to be trusted, counted
+//!   sanitize                  memory errors in what the file system is built from
 //!   torture, miri             what takes too long, or too much, for every change
 //!   reader                    our formats, read by strangers
 //!   bench, report             figures and tables of docs/benchmarks.md
@@ -35,6 +36,7 @@ mod miri;
 mod project;
 mod reader;
 mod report;
+mod sanitize;
 mod setup;
 mod tcb;
 mod test;
@@ -79,6 +81,8 @@ enum Chore {
     Report(report::Options),
     /// Run unit tests of the file system in Miri, which needs a nightly toolchain.
     Miri,
+    /// Run the file system's tests with AddressSanitizer.
+    Sanitize(sanitize::Options),
     /// Do everything a change has to pass.
     Ci(ci::Options),
 }
@@ -109,6 +113,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Bench(options) => bench::run(&project, &options),
         Chore::Report(options) => report::run(&project, &options),
         Chore::Miri => miri::run(&project),
+        Chore::Sanitize(options) => sanitize::run(&project, &options),
         Chore::Ci(options) => ci::run(&project, &options),
     }
 }
