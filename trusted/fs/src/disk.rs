@@ -4,7 +4,7 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
-    codec::{Block, zeroed},
+    codec::{Block, BlockBox},
     crypto::Sequence,
     epochs::Epochs,
     error::{Error, Result},
@@ -111,8 +111,8 @@ impl Disk {
     ///
     /// # Errors
     /// [`Error::Tampered`], which poisons the mount, or the store's.
-    pub(crate) fn read(&mut self, at: &Ref, place: &Place) -> Result<Box<Block>> {
-        let mut block = zeroed();
+    pub(crate) fn read(&mut self, at: &Ref, place: &Place) -> Result<BlockBox> {
+        let mut block = BlockBox::zeroed();
         if !at.is_hole() {
             self.store.read(at.address(), block.as_mut_slice())?;
             self.open(at, place, block.as_mut_slice())?;

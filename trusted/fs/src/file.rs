@@ -8,10 +8,10 @@
 //! The tree only ever mirrors a commit. That is the whole defence against transient snapshots: no checkpoint, whoever
 //! triggers it, can write what the program has not asked to commit.
 
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::collections::BTreeMap;
 
 use crate::{
-    codec::Block,
+    codec::BlockBox,
     format::{
         inode::{Inode, Root},
         reference::{Kind, Ref},
@@ -22,7 +22,7 @@ use crate::{
 /// An uncommitted block.
 pub(crate) enum Frame {
     /// In memory.
-    Memory(Box<Block>),
+    Memory(BlockBox),
     /// Sealed on the disk under memory pressure; only this reference knows it. A hole is a block of zeros.
     Spilled(Ref),
 }

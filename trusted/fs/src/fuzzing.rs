@@ -1,9 +1,7 @@
 //! Fuzz bodies: each states a property of a decoder that must hold for any bytes. A fuzzer only forwards to them.
 
-use alloc::boxed::Box;
-
 use crate::{
-    codec::{Block, zeroed},
+    codec::BlockBox,
     format::{
         directory, epochs,
         inode::{FileKind, INODE_LEN, Inode},
@@ -16,8 +14,8 @@ use crate::{
 };
 
 /// Any bytes as one block.
-fn block(bytes: &[u8]) -> Box<Block> {
-    let mut block = zeroed();
+fn block(bytes: &[u8]) -> BlockBox {
+    let mut block = BlockBox::zeroed();
     block
         .iter_mut()
         .zip(bytes)
@@ -187,7 +185,7 @@ mod tests {
 
     #[test]
     fn directory_property_holds_on_real_buckets() {
-        let mut bucket = zeroed();
+        let mut bucket = BlockBox::zeroed();
         for number in 0..60u32 {
             let name = alloc::format!("file number {number}");
             assert!(directory::insert(&mut bucket, name.as_bytes(), 20, FileKind::File).unwrap());

@@ -10,7 +10,7 @@ use alloc::{
 };
 
 use crate::{
-    codec::{Block, Writer},
+    codec::{Block, BlockBox, Writer},
     error::{Error, Result},
     format::{
         ino,
@@ -476,7 +476,7 @@ impl Chunk {
         }
     }
 
-    fn encode(&self) -> alloc::boxed::Box<Block> {
+    fn encode(&self) -> BlockBox {
         let mut out = Writer::new();
         for word in &self.used.words {
             out.u64(*word);

@@ -8,11 +8,11 @@
 //! it and all nodes above it are pinned in the cache, and the references on the way down to it are stale. That is why a
 //! lookup starts at the lowest cached node of the path, never at the root.
 
-use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use crate::{
     cache::Cache,
-    codec::{Block, remainder},
+    codec::{BlockBox, remainder},
     disk::Disk,
     error::{Error, Result},
     format::{
@@ -158,7 +158,7 @@ impl Medium {
     }
 
     /// Reads block `index`; a hole is zeros.
-    pub(crate) fn read(&mut self, tree: &Tree, index: u64) -> Result<Box<Block>> {
+    pub(crate) fn read(&mut self, tree: &Tree, index: u64) -> Result<BlockBox> {
         let found = self.find(tree, index)?;
         self.disk.read(&found, &tree.place(index))
     }

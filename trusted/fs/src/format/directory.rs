@@ -233,11 +233,11 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::zeroed;
+    use crate::codec::BlockBox;
 
     #[test]
     fn entries_are_found_until_they_are_removed_and_never_move() {
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         for (ino, name) in [(20, &b"one"[..]), (21, b"two"), (22, b"three")] {
             assert!(insert(&mut block, name, ino, FileKind::File).unwrap());
         }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn removing_all_entries_leaves_a_hole() {
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         insert(&mut block, b"a", 20, FileKind::File).unwrap();
         insert(&mut block, b"b", 21, FileKind::File).unwrap();
         for name in [b"a", b"b"] {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_full_bucket_says_so() {
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         let names = (0..1000u32).map(|number| alloc::format!("name-{number:04}"));
         let held = names
             .take_while(|name| insert(&mut block, name.as_bytes(), 20, FileKind::File).unwrap())

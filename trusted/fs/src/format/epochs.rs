@@ -1,12 +1,12 @@
 //! Blocks of the epoch list (`docs/format.md`, section 4).
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
 use super::reference::{Kind, Ref};
 use crate::{
-    codec::{Block, Reader, Writer},
+    codec::{Block, BlockBox, Reader, Writer},
     error::{Result, malformed},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
 pub(crate) fn encode<'a>(
     next: &Ref,
     entries: impl ExactSizeIterator<Item = &'a Entry>,
-) -> Box<Block> {
+) -> BlockBox {
     let mut out = Writer::new();
     next.write(&mut out);
     out.u64(entries.len() as u64).zeros_to(64);

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::reference::{Kind, Ref};
 use crate::{
-    codec::{Block, Reader, Writer, remainder},
+    codec::{Block, BlockBox, Reader, Writer, remainder},
     error::Result,
     limits::FAN_OUT,
 };
@@ -92,7 +92,7 @@ impl Node {
         self.run = Run::of(&self.entries);
     }
 
-    pub(crate) fn encode(&self) -> Box<Block> {
+    pub(crate) fn encode(&self) -> BlockBox {
         let mut out = Writer::new();
         self.entries.iter().for_each(|entry| entry.write(&mut out));
         out.into_block()

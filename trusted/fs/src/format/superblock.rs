@@ -1,12 +1,10 @@
 //! The superblock (`docs/format.md`, section 3): plain header, sealed state.
 
-use alloc::boxed::Box;
-
 use zeroize::Zeroizing;
 
 use super::reference::{Kind, Ref};
 use crate::{
-    codec::{Block, Reader, Writer},
+    codec::{Block, BlockBox, Reader, Writer},
     crypto::{Cipher, Nonce, Suite, Tag, VolumeKey},
     error::{Error, Result, malformed},
     limits::{
@@ -109,7 +107,7 @@ impl Header {
 }
 
 /// Seals a superblock. The salt in `header` must be fresh: its key seals exactly this block.
-pub(crate) fn seal(header: &Header, state: &State, key: &VolumeKey) -> (Box<Block>, Tag) {
+pub(crate) fn seal(header: &Header, state: &State, key: &VolumeKey) -> (BlockBox, Tag) {
     let header_bytes = header.encode().into_vec();
     let mut sealed = state.encode().into_vec();
     sealed.resize(BLOCK_LEN - SEALED_AT, 0);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Volume;
 use crate::{
-    codec::{is_zero, remainder},
+    codec::{BlockBox, is_zero, remainder},
     crypto::Tag,
     disk::Health,
     error::Result,
@@ -113,7 +113,7 @@ impl Volume {
     fn write_table_block(&mut self, inodes: &[u64]) -> Result<()> {
         let mut table = self.table;
         let number = inodes.first().map_or(0, |ino| ino / INODES_PER_BLOCK);
-        let mut block = alloc::boxed::Box::new(*self.cached_block(&table, number)?);
+        let mut block = BlockBox::from(self.cached_block(&table, number)?);
         for ino in inodes {
             let at = remainder(*ino, 16) * INODE_LEN;
             let place = block.get_mut(at..at + INODE_LEN).unwrap_or_default();

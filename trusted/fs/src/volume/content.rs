@@ -4,12 +4,12 @@
 //! block on the disk its reference is noted. The second fetches and opens those blocks, and needs nothing of the volume
 //! but its store and keys. References name one version of a block each, so the two halves together are a snapshot.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::Volume;
 use crate::{
-    codec::{Block, remainder, to_usize, zeroed},
+    codec::{Block, BlockBox, remainder, to_usize},
     epochs::Keyring,
     error::{Error, Result},
     file::{File, Frame},
@@ -191,7 +191,7 @@ impl Volume {
     }
 
     /// A copy of a block as the program sees it.
-    pub(super) fn block(&mut self, ino: u64, block: u64) -> Result<Box<Block>> {
+    pub(super) fn block(&mut self, ino: u64, block: u64) -> Result<BlockBox> {
         let file = self.file(ino)?;
         let tree = file.tree;
         match file.frames.get(&block) {
@@ -203,10 +203,10 @@ impl Volume {
             None => {}
         }
         if !file.sees_tree(block) {
-            return Ok(zeroed());
+            return Ok(BlockBox::zeroed());
         }
         if let Some(inline) = file.visible_inline() {
-            let mut contents = zeroed();
+            let mut contents = BlockBox::zeroed();
             if block == 0 {
                 contents
                     .iter_mut()
@@ -215,8 +215,7 @@ impl Volume {
             }
             return Ok(contents);
         }
-        self.cached_block(&tree, block)
-            .map(|contents| Box::new(*contents))
+        self.cached_block(&tree, block).map(BlockBox::from)
     }
 }
 

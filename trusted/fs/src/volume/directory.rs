@@ -1,10 +1,10 @@
 //! Directories as sparse files of buckets, and edits: changes to several directories that happen together or not at all.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{Purpose, Volume};
 use crate::{
-    codec::Block,
+    codec::{Block, BlockBox},
     disk::Health,
     error::{Error, Result, malformed},
     format::{
@@ -30,7 +30,7 @@ pub struct DirectoryEntry {
 /// Changed buckets, gathered before any of them becomes visible.
 #[derive(Default)]
 pub(super) struct Edit {
-    blocks: BTreeMap<(u64, u64), Box<Block>>,
+    blocks: BTreeMap<(u64, u64), BlockBox>,
     sizes: BTreeMap<u64, u64>,
 }
 

@@ -35,7 +35,7 @@ use alloc::{
 
 use crate::{
     cache::Cache,
-    codec::Block,
+    codec::{Block, BlockBox},
     crypto::{Suite, VolumeKey},
     disk::Health,
     epochs::Keyring,
@@ -66,7 +66,7 @@ pub struct Volume {
     medium: Medium,
     space: Space,
     /// Committed data blocks, decrypted.
-    blocks: Cache<(u64, u64), Box<Block>>,
+    blocks: Cache<(u64, u64), BlockBox>,
     files: BTreeMap<u64, File>,
     /// Inodes that namespace changes touched: every commit includes them.
     pending: BTreeSet<u64>,

@@ -10,7 +10,7 @@ use alloc::{
 use super::{Identity, Log, Usage, Volume};
 use crate::{
     cache::Cache,
-    codec::{to_usize, zeroed},
+    codec::{BlockBox, to_usize},
     crypto::{Sequence, Suite, Tag, VolumeKey},
     disk::Disk,
     epochs::Epochs,
@@ -297,7 +297,7 @@ fn newest_superblock(
     let mut candidates = Vec::new();
     let mut refused = Error::NotAVolume;
     for slot in 0..2 {
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         store.read(slot, block.as_mut_slice())?;
         match Header::decode(&block) {
             Ok(header) if header.generation % 2 == slot => candidates.push((header, block)),

@@ -7,7 +7,7 @@ use super::{
     directory::{Edit, check_name},
 };
 use crate::{
-    codec::to_usize,
+    codec::{BlockBox, to_usize},
     error::{Error, Result},
     file::File,
     format::{
@@ -51,7 +51,7 @@ impl Volume {
             return Err(Error::InvalidArgument);
         }
         let created = self.create_inode(dir, name, FileKind::Link)?;
-        let mut contents = crate::codec::zeroed();
+        let mut contents = BlockBox::zeroed();
         contents
             .iter_mut()
             .zip(target)

@@ -1,13 +1,13 @@
 //! Replaying the log when a volume is opened (`docs/format.md`, section 7). Nothing is written.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     Volume,
     commit::{continuation_place, head_place},
 };
 use crate::{
-    codec::{Block, Reader, zeroed},
+    codec::{BlockBox, Reader},
     crypto::{Tag, keys::commit_root},
     error::{Error, Result},
     format::{
@@ -84,7 +84,7 @@ impl Volume {
         if !(FIXED_BLOCKS..size).contains(&address) {
             return Ok(None);
         }
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         self.medium.disk.read_raw(address, block.as_mut_slice())?;
         let mut from = Reader::new(block.as_slice());
         let (Some(tag), Some(sequence)) = (from.array(), from.u64()) else {
@@ -151,14 +151,14 @@ impl Volume {
     }
 
     /// Reads a block without poisoning the mount if it does not verify.
-    fn verified(&self, at: &Ref, place: &Place, size: u64) -> Result<Box<Block>> {
+    fn verified(&self, at: &Ref, place: &Place, size: u64) -> Result<BlockBox> {
         if at.address() >= size {
             return Err(Error::Truncated {
                 found: size,
                 needed: at.address() + 1,
             });
         }
-        let mut block = zeroed();
+        let mut block = BlockBox::zeroed();
         self.medium
             .disk
             .read_raw(at.address(), block.as_mut_slice())?;

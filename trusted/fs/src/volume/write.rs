@@ -1,10 +1,10 @@
 //! Changing the contents of files in memory. Nothing here touches what a crash would leave.
 
-use alloc::{boxed::Box, collections::btree_map::Entry, vec::Vec};
+use alloc::{collections::btree_map::Entry, vec::Vec};
 
 use super::{Purpose, Volume, blocks_in};
 use crate::{
-    codec::{Block, block_from, is_zero, remainder, to_usize},
+    codec::{Block, BlockBox, is_zero, remainder, to_usize},
     error::{Error, Result},
     file::Frame,
     format::{inode::FileKind, reference::Ref},
@@ -186,12 +186,12 @@ impl Volume {
                     Frame::Spilled(at) => {
                         spilled.push(*at);
                         self.usage.frames_in_memory += 1;
-                        old.insert(Frame::Memory(block_from(contents)));
+                        old.insert(Frame::Memory(BlockBox::from(contents)));
                     }
                 },
                 Entry::Vacant(free) => {
                     self.usage.frames_in_memory += 1;
-                    free.insert(Frame::Memory(block_from(contents)));
+                    free.insert(Frame::Memory(BlockBox::from(contents)));
                 }
             }
         }
@@ -264,7 +264,7 @@ impl Volume {
         &mut self,
         ino: u64,
         block: u64,
-        contents: Box<Block>,
+        contents: BlockBox,
         purpose: Purpose,
     ) -> Result<()> {
         let in_memory = matches!(self.file(ino)?.frames.get(&block), Some(Frame::Memory(_)));
@@ -277,12 +277,7 @@ impl Volume {
     }
 
     /// As [`put_frame`](Self::put_frame), for a caller that made sure of the space.
-    pub(super) fn put_reserved(
-        &mut self,
-        ino: u64,
-        block: u64,
-        contents: Box<Block>,
-    ) -> Result<()> {
+    pub(super) fn put_reserved(&mut self, ino: u64, block: u64, contents: BlockBox) -> Result<()> {
         self.reserve_nodes(ino, block)?;
         let file = self.file(ino)?;
         let old = file.frames.insert(block, Frame::Memory(contents));
