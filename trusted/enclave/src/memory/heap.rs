@@ -22,18 +22,22 @@ static ACCEPTED_LEN: AtomicU64 = AtomicU64::new(0);
 
 struct Heap(Mutex<Dlmalloc<Pages>>);
 
+// Not inlined: the image allocates in thousands of places, and would be 100 KB longer with the lock in each.
 // SAFETY: dlmalloc keeps the contract of an allocator; the lock lets one thread at a time in.
 unsafe impl GlobalAlloc for Heap {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller gives a layout of non-zero size.
         unsafe { self.0.lock().malloc(layout.size(), layout.align()) }
     }
 
+    #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as for `alloc`.
         unsafe { self.0.lock().calloc(layout.size(), layout.align()) }
     }
 
+    #[inline(never)]
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         if layout.size() < PAGE_SIZE {
             // SAFETY: the block is the caller's, and as long as its layout says.
@@ -43,6 +47,7 @@ unsafe impl GlobalAlloc for Heap {
         unsafe { self.0.lock().free(at, layout.size(), layout.align()) }
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
         if layout.size() < PAGE_SIZE {
             // SAFETY: the same contract.
