@@ -5,7 +5,7 @@ use std::path::Path;
 
 use twine_fs::{FileStore, HostPlatform, Options, SharedVolume, Suite, Volume};
 
-use super::{BLOCK, MappedStore, key, measure::compare, mounted};
+use super::{BLOCK, MappedStore, buffer, key, measure::compare, mounted};
 
 pub(crate) fn run(folder: &Path) {
     let path = folder.join("threads");
@@ -23,7 +23,7 @@ pub(crate) fn run(folder: &Path) {
     volume.close().unwrap();
     let shared = &SharedVolume::new(mounted(MappedStore::open(&path)));
     let read = |file| {
-        let mut buffer = vec![0; 256 * BLOCK];
+        let mut buffer = buffer();
         for at in 0..16 {
             assert!(shared.read(file, at << 20, &mut buffer).unwrap() > 0);
         }
