@@ -30,7 +30,7 @@ use crate::{
     freshness::Mark,
     store::Store,
     sync::{Guard, Monitor},
-    volume::{DirectoryEntry, Statistics, Status, Volume, fetch},
+    volume::{DirectoryEntry, Fetches, Statistics, Status, Volume, fetch},
 };
 
 /// A volume for several threads: [`Volume`]'s methods, by shared reference. Put it into an [`Arc`].
@@ -95,7 +95,15 @@ impl SharedVolume {
     /// # Errors
     /// As [`Volume::read`].
     pub fn read(&self, ino: u64, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.read_vectored(ino, offset, &mut [into])
+        let (mut missing, mut core) = (Fetches::default(), self.lock());
+        let len = core.volume.locate(ino, offset, into, &mut missing)?;
+        let keys = core.volume.keys();
+        drop(core);
+        match fetch(&*self.store, &keys, ino, &missing, into) {
+            Ok(()) => Ok(len),
+            // Nobody can move blocks while the lock is held: what fails now fails for good.
+            Err(_) => self.lock().volume.read(ino, offset, into),
+        }
     }
 
     /// As [`Volume::read_vectored`], and concurrent: all buffers are filled from one moment.
@@ -106,7 +114,7 @@ impl SharedVolume {
         let mut core = self.lock();
         let (mut total, mut fetches) = (0, Vec::new());
         for part in into.iter_mut() {
-            let mut missing = Vec::new();
+            let mut missing = Fetches::default();
             let at = offset.saturating_add(total as u64);
             let len = core.volume.locate(ino, at, part, &mut missing)?;
             fetches.push(missing);
@@ -123,7 +131,7 @@ impl SharedVolume {
             .try_for_each(|(missing, part)| fetch(&*self.store, &keys, ino, missing, part));
         match opened {
             Ok(()) => Ok(total),
-            // Nobody can move blocks while the lock is held: what fails now fails for good.
+            // As in `read`.
             Err(_) => self.lock().volume.read_vectored(ino, offset, into),
         }
     }

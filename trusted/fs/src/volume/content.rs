@@ -4,7 +4,7 @@
 //! block on the disk its reference is noted. The second fetches and opens those blocks, and needs nothing of the volume
 //! but its store and keys. References name one version of a block each, so the two halves together are a snapshot.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::ops::Range;
 
 use super::Volume;
@@ -31,6 +31,36 @@ pub(crate) struct Fetch {
     position: usize,
 }
 
+/// The blocks that a read asks for: mostly one, which allocates nothing.
+#[derive(Default)]
+pub(crate) enum Fetches {
+    #[default]
+    None,
+    One(Fetch),
+    Many(Vec<Fetch>),
+}
+
+impl Fetches {
+    fn push(&mut self, next: Fetch) {
+        *self = match core::mem::take(self) {
+            Self::None => Self::One(next),
+            Self::One(first) => Self::Many(vec![first, next]),
+            Self::Many(mut all) => {
+                all.push(next);
+                Self::Many(all)
+            }
+        };
+    }
+
+    fn as_slice(&self) -> &[Fetch] {
+        match self {
+            Self::None => &[],
+            Self::One(only) => core::slice::from_ref(only),
+            Self::Many(all) => all,
+        }
+    }
+}
+
 impl Volume {
     /// Reads from `offset` on into `into` and returns how many bytes there were; fewer only at the end of the file.
     ///
@@ -40,7 +70,7 @@ impl Volume {
     /// # Errors
     /// [`Error::IsADirectory`], [`Error::NotFound`], [`Error::Tampered`] or the store's.
     pub fn read(&mut self, ino: u64, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let mut fetches = core::mem::take(&mut self.fetches);
+        let mut fetches = Fetches::default();
         let read = self.locate(ino, offset, into, &mut fetches);
         let disk = &mut self.medium.disk;
         let read = read.and_then(|len| {
@@ -48,8 +78,6 @@ impl Volume {
                 .map_err(|(error, sequence)| disk.judge(error, sequence))
                 .map(|()| len)
         });
-        fetches.clear();
-        self.fetches = fetches;
         read.inspect_err(|_| into.fill(0))
     }
 
@@ -80,7 +108,7 @@ impl Volume {
         ino: u64,
         offset: u64,
         into: &mut [u8],
-        fetches: &mut Vec<Fetch>,
+        fetches: &mut Fetches,
     ) -> Result<usize> {
         let file = self.file(ino)?;
         if file.current.kind == FileKind::Directory {
@@ -111,7 +139,7 @@ impl Volume {
         first: u64,
         position: usize,
         into: &mut [u8],
-        fetches: &mut Vec<Fetch>,
+        fetches: &mut Fetches,
     ) -> Result<usize> {
         let Some(file) = self.files.get(&ino) else {
             return Err(Error::NotFound);
@@ -251,10 +279,10 @@ pub(crate) fn fetch(
     store: &dyn Store,
     keys: &Keyring,
     ino: u64,
-    fetches: &[Fetch],
+    fetches: &Fetches,
     into: &mut [u8],
 ) -> core::result::Result<(), (Error, u64)> {
-    let mut rest = fetches;
+    let mut rest = fetches.as_slice();
     while let Some(first) = rest.first() {
         let count = rest
             .iter()

@@ -54,7 +54,7 @@ use crate::{
     tree::{Medium, Tree},
 };
 
-pub(crate) use content::fetch;
+pub(crate) use content::{Fetches, fetch};
 
 pub use attributes::{Statistics, Status};
 pub use directory::DirectoryEntry;
@@ -85,8 +85,6 @@ pub struct Volume {
     budget: Budget,
     usage: Usage,
     refreshed: keys::Refreshed,
-    /// What a read is about to fetch; kept to save the allocation.
-    fetches: Vec<content::Fetch>,
 }
 
 /// What never changes, and the superblock's counters.

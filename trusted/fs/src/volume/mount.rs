@@ -271,7 +271,6 @@ impl Volume {
             budget,
             usage: Usage::default(),
             refreshed: super::keys::Refreshed::default(),
-            fetches: Vec::new(),
         }
     }
 }
