@@ -1,5 +1,5 @@
 //! Question: what does a second thread add? Both do the same on files of their own, so that two cores should take as long
-//! as one does with one thread, and commits of two threads share flushes.
+//! as one does with one thread, and commits of two threads share flushes. Writes wait for each other (decision 0006).
 
 use std::path::Path;
 
@@ -34,6 +34,7 @@ pub(crate) fn run(folder: &Path) {
             shared.sync_file(file).unwrap();
         }
     };
+    let write = |file| (0..4).for_each(|at| shared.write(file, at << 20, &chunk).unwrap());
     let both = |work: &(dyn Fn(u64) + Sync)| {
         std::thread::scope(|scope| {
             scope.spawn(|| work(files[0]));
@@ -47,6 +48,15 @@ pub(crate) fn run(folder: &Path) {
         vec![
             ("one", Box::new(|_| read(files[0]))),
             ("two", Box::new(|_| both(&read))),
+        ],
+    );
+    compare(
+        "fs/threads/write-4MiB-each",
+        2,
+        50,
+        vec![
+            ("one", Box::new(|_| write(files[0]))),
+            ("two", Box::new(|_| both(&write))),
         ],
     );
     compare(
