@@ -183,6 +183,7 @@ fn mounted(store: impl Store + 'static) -> Volume {
 fn mount(store: impl Store + 'static, access: Access) -> Volume {
     let budget = Budget {
         nodes: 32 << 20,
+        uncommitted: 64 << 20,
         ..Budget::default()
     };
     let options = Options {

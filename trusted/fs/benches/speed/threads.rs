@@ -34,7 +34,7 @@ pub(crate) fn run(folder: &Path) {
             shared.sync_file(file).unwrap();
         }
     };
-    let write = |file| (0..4).for_each(|at| shared.write(file, at << 20, &chunk).unwrap());
+    let write = |file| (0..16).for_each(|at| shared.write(file, at << 20, &chunk).unwrap());
     let both = |work: &(dyn Fn(u64) + Sync)| {
         std::thread::scope(|scope| {
             scope.spawn(|| work(files[0]));
@@ -51,7 +51,7 @@ pub(crate) fn run(folder: &Path) {
         ],
     );
     compare(
-        "fs/threads/write-4MiB-each",
+        "fs/threads/write-16MiB-each",
         2,
         50,
         vec![
