@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::command;
-use crate::project::{Project, Workspace};
+use crate::project::{IMAGE_FEATURES, Project, Workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -40,9 +40,8 @@ const HANG_SECONDS: u32 = 10;
 /// The target is named so that build scripts and macros are not instrumented.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Coverage feedback for libFuzzer, checks that a release build leaves out, and the image's processor features for the
-/// ciphers of the file system.
-const FLAGS: [&str; 10] = [
+/// Coverage feedback for libFuzzer, and checks that a release build leaves out.
+const FLAGS: [&str; 8] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -51,8 +50,6 @@ const FLAGS: [&str; 10] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Cdebug-assertions=on",
     "-Ccodegen-units=1",
-    "-Ctarget-cpu=x86-64-v3",
-    "-Ctarget-feature=+aes,+pclmulqdq,+sha",
 ];
 
 /// Builds the targets and runs one after the other.
@@ -71,7 +68,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
                 "--target",
                 TARGET,
             ])
-            .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}")),
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                [&FLAGS[..], &IMAGE_FEATURES].concat().join("\u{1f}"),
+            ),
     )?;
     let targets = targets(project)?;
     for wanted in &options.targets {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::command;
-use crate::project::{Project, Workspace};
+use crate::project::{IMAGE_FEATURES, Project, Workspace};
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
@@ -29,22 +29,16 @@ const LONG: [&str; 8] = [
     "no_changed_bit_passes",
 ];
 
-/// What the folder's own configuration says, and the sanitizer.
-const FLAGS: [&str; 3] = [
-    "-Zsanitizer=address",
-    "-Ctarget-cpu=x86-64-v3",
-    "-Ctarget-feature=+aes,+pclmulqdq,+sha",
-];
-
 /// Runs the tests, but for those in the documentation: they would be linked without the sanitizer.
 ///
 /// # Errors
 /// If a test fails, or the sanitizer finds something: an access outside of an allocation or after its end, or a leak.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let flags = [&["-Zsanitizer=address"][..], &IMAGE_FEATURES].concat();
     let mut tests = project.cargo(Workspace::FileSystem);
     tests
         .env("CARGO_TARGET_DIR", project.target("fs-sanitize"))
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         // The flag is for nightly toolchains only by name: the pinned one has it, and its runtime.
         .env("RUSTC_BOOTSTRAP", "1")
         // Named so that build scripts and macros are not instrumented.

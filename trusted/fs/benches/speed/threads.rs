@@ -5,7 +5,11 @@ use std::path::Path;
 
 use twine_fs::{FileStore, HostPlatform, Options, SharedVolume, Suite, Volume};
 
-use super::{BLOCK, MappedStore, buffer, key, measure::compare, mounted};
+use super::{
+    BLOCK, MappedStore, buffer, key,
+    measure::{Variant, compare},
+    mounted,
+};
 
 pub(crate) fn run(folder: &Path) {
     let path = folder.join("threads");
@@ -41,31 +45,14 @@ pub(crate) fn run(folder: &Path) {
             work(files[1]);
         });
     };
-    compare(
-        "fs/threads/read-16MiB-each",
-        2,
-        50,
-        vec![
-            ("one", Box::new(|_| read(files[0]))),
-            ("two", Box::new(|_| both(&read))),
-        ],
-    );
-    compare(
-        "fs/threads/write-16MiB-each",
-        2,
-        50,
-        vec![
-            ("one", Box::new(|_| write(files[0]))),
-            ("two", Box::new(|_| both(&write))),
-        ],
-    );
-    compare(
-        "fs/threads/8-commits-each",
-        2,
-        50,
-        vec![
-            ("one", Box::new(|_| commit(files[0]))),
-            ("two", Box::new(|_| both(&commit))),
-        ],
-    );
+    let ask = |question, work: &(dyn Fn(u64) + Sync)| {
+        let variants: Vec<Variant<'_>> = vec![
+            ("one", Box::new(|_| work(files[0]))),
+            ("two", Box::new(|_| both(work))),
+        ];
+        compare(question, 2, 50, variants);
+    };
+    ask("fs/threads/read-16MiB-each", &read);
+    ask("fs/threads/write-16MiB-each", &write);
+    ask("fs/threads/8-commits-each", &commit);
 }
